@@ -1,0 +1,86 @@
+/* vmem_fault.c - the wrappers behind vmem_fault.h.
+ *
+ * Link with
+ *
+ *     -Wl,--wrap=vmem_query,--wrap=vmem_reserve,--wrap=vmem_reserve_lazy,--wrap=vmem_commit
+ *     -Wl,--wrap=vmem_decommit,--wrap=vmem_discard,--wrap=vmem_protect,--wrap=vmem_populate
+ *     -Wl,--wrap=vmem_advise_huge,--wrap=vmem_name,--wrap=vmem_remap,--wrap=vmem_query_resident
+ *
+ * What a reader would get wrong: without these options the program links only if the linker drops
+ * this file, because the __real_ names are made by the linker alone.
+ */
+#include "vmem_fault.h"
+
+#include "vmem.h"
+
+#include <stdatomic.h>
+
+#ifdef _WIN32
+#define OUT_OF_MEMORY 8 /* ERROR_NOT_ENOUGH_MEMORY */
+#else
+#include <errno.h>
+#define OUT_OF_MEMORY ENOMEM
+#endif
+
+static _Atomic bool armed;
+static _Atomic long calls;
+static _Atomic long first; /* the call that fails first; 0 = none */
+static _Atomic long total; /* how many fail from there on; < 0 = all */
+
+void vmem_fault_arm(long nth, long count)
+{
+    armed = false;
+    calls = 0;
+    first = nth;
+    total = count;
+    armed = true;
+}
+
+void vmem_fault_disarm(void)
+{
+    armed = false;
+}
+
+long vmem_fault_calls(void)
+{
+    return calls;
+}
+
+/* Counts one call and tells whether it must fail. */
+static bool fails(void)
+{
+    if (!armed) {
+        return false;
+    }
+    long number = ++calls;
+    if (first <= 0 || number < first) {
+        return false;
+    }
+    return total < 0 || number - first < total;
+}
+
+/* One wrapper: the prototypes that the linker's names need, then the choice. */
+#define WRAP(name, parameters, arguments)                                                          \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters                                                                   \
+    {                                                                                              \
+        return fails() ? OUT_OF_MEMORY : __real_##name arguments;                                  \
+    }
+
+WRAP(vmem_query, (struct vmem_info *info), (info))
+WRAP(vmem_reserve, (size_t size, size_t alignment, void **address), (size, alignment, address))
+WRAP(vmem_reserve_lazy, (size_t size, size_t alignment, void **address), (size, alignment, address))
+WRAP(vmem_commit, (void *address, size_t size), (address, size))
+WRAP(vmem_decommit, (void *address, size_t size), (address, size))
+WRAP(vmem_discard, (void *address, size_t size), (address, size))
+WRAP(vmem_protect, (void *address, size_t size, enum vmem_access access), (address, size, access))
+WRAP(vmem_populate, (void *address, size_t size), (address, size))
+WRAP(vmem_advise_huge, (void *address, size_t size, bool wanted), (address, size, wanted))
+WRAP(vmem_name, (void *address, size_t size, const char *name), (address, size, name))
+WRAP(vmem_remap,
+     (void *address, size_t size, size_t kept, size_t kept_size, size_t new_size,
+      size_t alignment, void **new_address),
+     (address, size, kept, kept_size, new_size, alignment, new_address))
+WRAP(vmem_query_resident, (const void *address, size_t size, unsigned char *resident),
+     (address, size, resident))
