@@ -1,0 +1,418 @@
+/* buffer.c - the slow paths: growing, shrinking, the lent tail, and the invariants.
+ *
+ * What a reader would get wrong: bytes past the end are not known to be zero. Those below
+ * storage.dirty may be old contents, so whatever exposes bytes without writing them goes through
+ * clear_tail; and clear_tail must not touch the others, or a large zeroed buffer would cost memory.
+ */
+#include "buffer.h"
+
+#include "growth.h"
+#include "pool.h"
+#include "storage.h"
+
+void
+buffer_init(struct buffer *b, struct buffer_env *env, char *block, size_t block_size)
+{
+    memset(b, 0, sizeof *b);
+    b->env = env;
+    b->start = block;
+    b->storage = (struct range){.base = block, .size = block_size, .committed = block_size,
+                                .dirty = block_size};
+    b->limit = block_size - 1;
+    b->capacity = BUFFER_NO_CAPACITY;
+    b->displaced = -1;
+    b->tier = BUFFER_SMALL;
+    block[0] = 0;
+}
+
+void
+buffer_free(struct buffer *b)
+{
+    storage_free(b);
+}
+
+static size_t
+used_end(const struct buffer *b)
+{
+    return buffer_offset(b) + b->length;
+}
+
+static int
+check_state(const struct buffer *b)
+{
+    return b->released ? BUFFER_RELEASED : b->frozen ? BUFFER_FROZEN : BUFFER_OK;
+}
+
+/* Capacity. */
+
+/* Twice the capacity in addresses, so that the front can be dropped and the end still reach the
+ * capacity while exported. */
+static int
+place_capacity(struct buffer *b, size_t capacity)
+{
+    if (capacity < b->storage.size)
+        return BUFFER_OK;
+    if (capacity < BUFFER_PROMOTE_AT / 8)
+        return storage_relocate(b, capacity, STORAGE_HEAP, false);
+    return storage_relocate(b, 2 * capacity + 1, STORAGE_RESERVED, false);
+}
+
+int
+buffer_set_capacity(struct buffer *b, size_t capacity)
+{
+    if (capacity > BUFFER_MAX / 4)
+        return storage_fail(b, BUFFER_TOO_LARGE, capacity, 0);
+    b->capacity = capacity;
+    int error = place_capacity(b, capacity);
+    if (error != BUFFER_OK)
+        b->capacity = BUFFER_NO_CAPACITY;
+    storage_refresh(b);
+    return error;
+}
+
+size_t
+buffer_capacity(const struct buffer *b)
+{
+    if (b->released)
+        return 0;
+    size_t room = b->storage.size - buffer_offset(b) - 1;
+    return room < b->capacity ? room : b->capacity;
+}
+
+size_t
+buffer_committed(const struct buffer *b)
+{
+    if (b->released)
+        return 0;
+    size_t accessible = b->storage.committed - buffer_offset(b);
+    size_t capacity = buffer_capacity(b);
+    return accessible < capacity ? accessible : capacity;
+}
+
+/* Growing. */
+
+static bool
+fits_in_place(const struct buffer *b, size_t need)
+{
+    return need < b->storage.size - buffer_offset(b);
+}
+
+/* Worth it only when the gap has paid for the copy. */
+static bool
+fits_after_slide(const struct buffer *b, size_t need)
+{
+    return need < b->storage.size && buffer_offset(b) > b->length;
+}
+
+static int
+make_room(struct buffer *b, size_t need)
+{
+    if (fits_after_slide(b, need) && storage_slide(b) == BUFFER_OK)
+        return BUFFER_OK;
+    if (b->capacity == BUFFER_NO_CAPACITY)
+        return storage_relocate(b, need, STORAGE_BY_SIZE, false);
+    /* Only a buffer whose front was dropped while its address was given out comes here. */
+    return storage_fail(b, BUFFER_PINNED, need, 0);
+}
+
+int
+buffer_grow(struct buffer *b, size_t extra, bool movable)
+{
+    int error = check_state(b);
+    if (error != BUFFER_OK)
+        return error;
+    if (extra > BUFFER_MAX - b->length)
+        return storage_fail(b, BUFFER_TOO_LARGE, extra, 0);
+    size_t need = b->length + extra;
+    if (need > b->capacity)
+        return storage_fail(b, BUFFER_AT_CAPACITY, need, 0);
+    if (!fits_in_place(b, need)) {
+        if (!movable)
+            return storage_fail(b, BUFFER_EXPORTED, need, 0);
+        if (b->pinned)
+            return storage_fail(b, BUFFER_PINNED, need, 0);
+        error = make_room(b, need);
+        if (error != BUFFER_OK)
+            return error;
+    }
+    if (b->tier == BUFFER_RESERVED)
+        return storage_commit(b, need);
+    storage_refresh(b);
+    return BUFFER_OK;
+}
+
+void
+buffer_promote(struct buffer *b, bool retire)
+{
+    if (b->tier == BUFFER_RESERVED || b->capacity != BUFFER_NO_CAPACITY)
+        return;
+    (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
+}
+
+/* Zeroes the bytes of [end, end + n) that may hold old contents. */
+static void
+clear_tail(struct buffer *b, size_t n)
+{
+    char *tail = b->start + b->length;
+    char *dirty = b->storage.base + b->storage.dirty;
+    poison_open(tail, tail + n + 1);
+    if (tail < dirty)
+        memset(tail, 0, (size_t)(dirty - tail) < n ? (size_t)(dirty - tail) : n);
+}
+
+int
+buffer_extend_zero(struct buffer *b, size_t n, bool movable)
+{
+    int error = buffer_ensure(b, n, movable);
+    if (error != BUFFER_OK)
+        return error;
+    clear_tail(b, n);
+    b->length += n;
+    if (used_end(b) < b->storage.dirty)
+        b->start[b->length] = 0;
+    return BUFFER_OK;
+}
+
+int
+buffer_open_gap(struct buffer *b, size_t at, size_t n, bool movable)
+{
+    int error = buffer_ensure(b, n, movable);
+    if (error != BUFFER_OK)
+        return error;
+    size_t after = b->length - at;
+    (void)buffer_take_in(b, n);
+    memmove(b->start + at + n, b->start + at, after);
+    return BUFFER_OK;
+}
+
+/* Shrinking. */
+
+/* Remembers that everything up to the present end may be old contents from now on. */
+static void
+mark_dirty(struct buffer *b, size_t end)
+{
+    if (b->storage.dirty < end)
+        b->storage.dirty = end;
+}
+
+static void
+set_length(struct buffer *b, size_t length)
+{
+    mark_dirty(b, used_end(b));
+    poison_close(b->start + length + 1, b->start + b->length + 1);
+    b->length = length;
+    b->start[length] = 0;
+}
+
+static void
+shrink_block(struct buffer *b)
+{
+    bool wasteful = b->storage.size > 4096 && b->length < b->storage.size / 4;
+    if (b->tier == BUFFER_HEAP && wasteful && !b->pinned && b->capacity == BUFFER_NO_CAPACITY)
+        (void)storage_relocate(b, b->length, STORAGE_HEAP, false);
+}
+
+void
+buffer_truncate(struct buffer *b, size_t length)
+{
+    set_length(b, length);
+    shrink_block(b);
+    if (b->tier == BUFFER_RESERVED) {
+        size_t end = growth_commit_after_shrink(used_end(b) + 1, b->storage.committed,
+                                                b->env->pool->info.page_size);
+        storage_decommit_tail(b, end);
+    }
+}
+
+void
+buffer_close_gap(struct buffer *b, size_t at, size_t n)
+{
+    memmove(b->start + at, b->start + at + n, b->length - at - n);
+    buffer_truncate(b, b->length - n);
+}
+
+/* Where the end could not reach the capacity any more, or half of the range has gone by. */
+static bool
+should_slide(const struct buffer *b)
+{
+    size_t offset = buffer_offset(b);
+    if (b->pinned || offset == 0)
+        return false;
+    if (b->capacity != BUFFER_NO_CAPACITY)
+        return offset + b->capacity + 1 > b->storage.size;
+    return b->length == 0 || (offset > b->storage.size / 2 && offset > b->length);
+}
+
+void
+buffer_drop_front(struct buffer *b, size_t n)
+{
+    mark_dirty(b, used_end(b));
+    poison_close(b->start, b->start + n);
+    b->start += n;
+    b->length -= n;
+    b->limit -= n;
+    if (should_slide(b) && storage_slide(b) == BUFFER_OK)
+        return;
+    storage_decommit_gap(b);
+    storage_refresh(b);
+}
+
+int
+buffer_fit(struct buffer *b, bool movable)
+{
+    int error = check_state(b);
+    if (error != BUFFER_OK)
+        return error;
+    size_t page = b->env->pool->info.page_size;
+    bool may_move = movable && !b->pinned && b->capacity == BUFFER_NO_CAPACITY;
+    if (may_move && b->length < BUFFER_PROMOTE_AT && b->tier != BUFFER_SMALL)
+        return storage_relocate(b, b->length, STORAGE_HEAP, false);
+    if (may_move && b->tier == BUFFER_HEAP)
+        return storage_relocate(b, b->length, STORAGE_HEAP, false);
+    size_t end = used_end(b) + 1;
+    if (!movable && b->lent >= end)
+        end = b->lent + 1;
+    storage_decommit_tail(b, growth_round_up(end, page));
+    return BUFFER_OK;
+}
+
+/* The lent tail. */
+
+int
+buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
+{
+    int error = check_state(b);
+    if (error == BUFFER_OK)
+        error = buffer_ensure(b, n, movable);
+    if (error != BUFFER_OK)
+        return error;
+    clear_tail(b, n);
+    b->lent_from = used_end(b);
+    b->lent = b->lent_from + n;
+    mark_dirty(b, b->lent);
+    b->displaced = -1;
+    *tail = b->start + b->length;
+    return BUFFER_OK;
+}
+
+/* The terminator stands on a lent byte while only a part of the tail was taken in; that byte is kept
+ * aside until it is taken in as well. */
+static void
+displace(struct buffer *b)
+{
+    bool lent = used_end(b) < b->lent;
+    b->displaced = lent ? (int16_t)(unsigned char)b->start[b->length] : -1;
+    b->start[b->length] = 0;
+}
+
+int
+buffer_advance(struct buffer *b, size_t n)
+{
+    int error = check_state(b);
+    if (error != BUFFER_OK)
+        return error;
+    if (n == 0)
+        return BUFFER_OK;
+    if (b->lent_from != used_end(b) || n > b->lent - b->lent_from)
+        return storage_fail(b, BUFFER_NOT_LENT, n, 0);
+    if (b->displaced >= 0)
+        b->start[b->length] = (char)b->displaced;
+    b->length += n;
+    b->lent_from += n;
+    displace(b);
+    return BUFFER_OK;
+}
+
+/* Freezing. */
+
+int
+buffer_freeze(struct buffer *b)
+{
+    int error = check_state(b);
+    if (error != BUFFER_OK)
+        return error == BUFFER_FROZEN ? BUFFER_OK : error;
+    if (b->tier == BUFFER_RESERVED) {
+        struct range *storage = &b->storage;
+        int system_error = vmem_protect(storage->base + b->given_back,
+                                        storage->committed - b->given_back, VMEM_READ);
+        if (system_error != 0)
+            return storage_fail(b, BUFFER_SYSTEM, storage->committed, system_error);
+    }
+    b->frozen = true;
+    b->limit = b->length;
+    return BUFFER_OK;
+}
+
+/* Looking. */
+
+size_t
+buffer_page_count(const struct buffer *b)
+{
+    if (b->tier != BUFFER_RESERVED)
+        return 0;
+    return b->storage.committed / b->env->pool->info.page_size;
+}
+
+int
+buffer_page_map(struct buffer *b, unsigned char *pages)
+{
+    size_t page = b->env->pool->info.page_size;
+    size_t first = b->given_back / page;
+    size_t count = buffer_page_count(b);
+    memset(pages, BUFFER_PAGE_RESERVED, count);
+    if (count == first)
+        return BUFFER_OK;
+    int error = vmem_query_resident(b->storage.base + b->given_back, (count - first) * page,
+                                    pages + first);
+    if (error != 0)
+        return storage_fail(b, BUFFER_SYSTEM, (count - first) * page, error);
+    for (size_t i = first; i < count; i++)
+        pages[i] = pages[i] ? BUFFER_PAGE_RESIDENT : BUFFER_PAGE_COMMITTED;
+    return BUFFER_OK;
+}
+
+/* The invariants. */
+
+static bool
+check_storage(const struct buffer *b)
+{
+    const struct range *s = &b->storage;
+    size_t page = b->env->pool->info.page_size;
+    if (s->base == NULL || s->committed > s->size || b->start < s->base)
+        return false;
+    if (b->tier != BUFFER_RESERVED)
+        return s->committed == s->size && s->dirty == s->size && b->given_back == 0;
+    return s->committed % page == 0 && s->size % page == 0 && b->given_back % page == 0 &&
+           b->given_back <= buffer_offset(b);
+}
+
+static bool
+check_clean_sample(const struct buffer *b)
+{
+    /* Only the first page past the dirty end: reading all of it would cost what it guards. */
+    size_t begin = b->storage.dirty > used_end(b) ? b->storage.dirty : used_end(b);
+    size_t end = begin + 4096 < b->storage.committed ? begin + 4096 : b->storage.committed;
+#ifdef POISON_ENABLED
+    end = begin;
+#endif
+    for (size_t i = begin; i < end; i++)
+        if (b->storage.base[i] != 0)
+            return false;
+    return true;
+}
+
+bool
+buffer_check(const struct buffer *b)
+{
+    if (b->released)
+        return b->length == 0 && b->limit == 0;
+    if (!check_storage(b))
+        return false;
+    if (used_end(b) + 1 > b->storage.committed || b->start[b->length] != 0)
+        return false;
+    if (b->length > b->limit || b->limit > b->capacity)
+        return false;
+    if (buffer_offset(b) + b->limit + 1 > b->storage.committed)
+        return false;
+    return check_clean_sample(b);
+}

@@ -1,0 +1,177 @@
+/* buffer.h - growing memory that does not move while it is looked at: struct, invariants, hot path.
+ *
+ * A buffer's bytes stand in one of three tiers:
+ *
+ *     small     a block inside the owner's object, never freed here
+ *     heap      a block from the environment's allocator
+ *     reserved  a range of addresses whose first pages are committed
+ *
+ * and in the storage they stand like this:
+ *
+ *     base      start                start+length        start+limit    base+committed   base+size
+ *       |  gap    |  bytes in use      |0| accessible ...      |0|            |  reserved   |
+ *
+ * Invariants (buffer_check tests them all):
+ *   - start[length] is accessible and zero, and so is everything up to start[limit];
+ *   - length <= limit <= capacity;
+ *   - bytes of [base + storage.dirty, base + storage.committed) past start + length read as zero;
+ *   - the last accessible byte is never lent, so a reader that runs on to a zero finds one.
+ *
+ * Every function that can fail returns 0 or an enum buffer_error, and leaves contents, length and
+ * state as they were when it fails. `movable` says that nobody holds an address into the storage;
+ * without it the base stays where it is.
+ *
+ * What a reader would get wrong: `limit` is not the capacity. It is how far the length may go
+ * without asking (the slow path commits more), and it equals the length once the buffer is frozen
+ * or released, so that the hot path needs no check of its own for those.
+ *
+ * Not thread-safe: the caller serialises all calls on one buffer and on its environment.
+ */
+#ifndef GROWABLE_BUFFER_H
+#define GROWABLE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "env.h"
+#include "poison.h"
+#include "range.h"
+
+#define BUFFER_NO_CAPACITY ((size_t)-1)
+/* Leaves room for the terminator and for pointer differences. */
+#define BUFFER_MAX ((size_t)PTRDIFF_MAX - 1)
+
+enum {
+    BUFFER_PROMOTE_AT = 32 * 1024 /* a buffer that needs more than this gets a reservation */
+};
+
+enum buffer_error {
+    BUFFER_OK,
+    BUFFER_TOO_LARGE,     /* more than BUFFER_MAX bytes */
+    BUFFER_NO_MEMORY,     /* the allocator refused */
+    BUFFER_NOT_RESERVED,  /* no reservation of failed_size bytes: system_error, or the pool's limits */
+    BUFFER_NOT_COMMITTED, /* failed_size more bytes could not be committed: system_error */
+    BUFFER_AT_CAPACITY,   /* the capacity is a promise */
+    BUFFER_EXPORTED,      /* would have to move, but is not movable */
+    BUFFER_PINNED,        /* would have to move, but its address was given out */
+    BUFFER_FROZEN,
+    BUFFER_RELEASED,
+    BUFFER_NOT_LENT,      /* buffer_advance past what buffer_spare lent */
+    BUFFER_SYSTEM         /* another system call failed: system_error */
+};
+
+enum buffer_tier { BUFFER_SMALL, BUFFER_HEAP, BUFFER_RESERVED };
+
+enum buffer_huge { BUFFER_HUGE_AUTO, BUFFER_HUGE_ALWAYS, BUFFER_HUGE_NEVER };
+
+struct buffer {
+    char *start;
+    size_t length;
+    size_t limit;
+    struct range storage; /* a block has size == committed == dirty */
+    size_t given_back;    /* offset below which the gap's pages are decommitted */
+    size_t lent;          /* offset up to which buffer_spare lent the tail */
+    size_t lent_from;     /* the end's offset then; elsewhere, the tail was taken back */
+    size_t capacity;      /* the hard limit, or BUFFER_NO_CAPACITY */
+    struct buffer_env *env;
+    const char *name;     /* borrowed; NULL for none */
+    char *retired;        /* the block that a promotion for an export left behind */
+    size_t failed_size;   /* with the last error */
+    int system_error;     /* with the last error */
+    int16_t displaced;    /* the lent byte under the terminator, or -1 */
+    unsigned char tier;
+    unsigned char huge;
+    bool pinned; /* the address was given out as a number */
+    bool frozen;
+    bool released;
+};
+
+/* Makes an empty buffer over `block`, which lives as long as the buffer does. */
+void buffer_init(struct buffer *b, struct buffer_env *env, char *block, size_t block_size);
+
+/* Gives an empty, new buffer its capacity, and storage that will never move. */
+int buffer_set_capacity(struct buffer *b, size_t capacity);
+
+/* Frees all storage. Afterwards the buffer is as after buffer_init; `released` is not touched. */
+void buffer_free(struct buffer *b);
+
+/* The slow path of buffer_ensure. */
+int buffer_grow(struct buffer *b, size_t extra, bool movable);
+
+/* Moves small and heap contents into a reservation, because somebody is about to learn the
+ * address. Where no reservation can be had they stay, and that is no error. `retire` keeps the old
+ * block until buffer_free, for readers that still hold its address. */
+void buffer_promote(struct buffer *b, bool retire);
+
+/* Shortens to `length`. Never fails. */
+void buffer_truncate(struct buffer *b, size_t length);
+
+/* Removes the first n bytes, as a rule without moving the others; whole pages are given back. */
+void buffer_drop_front(struct buffer *b, size_t n);
+
+/* Adds n zero bytes at the end. */
+int buffer_extend_zero(struct buffer *b, size_t n, bool movable);
+
+/* Opens room for n bytes at `at`, moving what follows; their contents are undefined. */
+int buffer_open_gap(struct buffer *b, size_t at, size_t n, bool movable);
+
+/* Removes n bytes at `at`, moving what follows. */
+void buffer_close_gap(struct buffer *b, size_t at, size_t n);
+
+/* Lends n zeroed bytes past the end, to be written to and then taken in by buffer_advance. Any other
+ * change of the length takes them back. */
+int buffer_spare(struct buffer *b, size_t n, bool movable, char **tail);
+int buffer_advance(struct buffer *b, size_t n);
+
+/* Gives back what the contents do not need. */
+int buffer_fit(struct buffer *b, bool movable);
+
+/* Write-protects the contents, by pages where they stand in pages of their own. */
+int buffer_freeze(struct buffer *b);
+
+/* Bytes that can be had without moving, and bytes accessible now; both counted from the start. */
+size_t buffer_capacity(const struct buffer *b);
+size_t buffer_committed(const struct buffer *b);
+
+/* What stands behind the pages of the storage up to the committed end. */
+enum buffer_page { BUFFER_PAGE_RESERVED, BUFFER_PAGE_COMMITTED, BUFFER_PAGE_RESIDENT };
+
+/* How many such pages there are; 0 where the contents do not stand in pages of their own. */
+size_t buffer_page_count(const struct buffer *b);
+
+/* One enum buffer_page a page; `pages` holds buffer_page_count() of them. */
+int buffer_page_map(struct buffer *b, unsigned char *pages);
+
+/* The invariants above. */
+bool buffer_check(const struct buffer *b);
+
+static inline size_t
+buffer_offset(const struct buffer *b)
+{
+    return (size_t)(b->start - b->storage.base);
+}
+
+/* Room for `extra` more bytes, so that nothing up to them can fail. */
+static inline int
+buffer_ensure(struct buffer *b, size_t extra, bool movable)
+{
+    if (extra <= b->limit - b->length)
+        return BUFFER_OK;
+    return buffer_grow(b, extra, movable);
+}
+
+/* Takes in n bytes past the end and returns where they are to be written: at once, since they are
+ * whatever stood there. Call buffer_ensure first. */
+static inline char *
+buffer_take_in(struct buffer *b, size_t n)
+{
+    char *tail = b->start + b->length;
+    poison_open(tail, tail + n + 1);
+    b->length += n;
+    tail[n] = 0;
+    return tail;
+}
+
+#endif

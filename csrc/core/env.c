@@ -1,0 +1,121 @@
+/* env.c - see env.h. */
+#include "env.h"
+
+#include <string.h>
+
+#include "pool.h"
+
+int
+env_open(struct buffer_env *env, size_t reservation, size_t budget)
+{
+    env->pool = env->allocate(env->context, sizeof *env->pool);
+    if (env->pool == NULL)
+        return ENV_NO_MEMORY;
+    int error = pool_init(env->pool, reservation, budget);
+    if (error != 0) {
+        env->free(env->context, env->pool);
+        env->pool = NULL;
+    }
+    return error;
+}
+
+void
+env_close(struct buffer_env *env)
+{
+    if (env->pool == NULL)
+        return;
+    pool_clear(env->pool);
+    env->free(env->context, env->pool);
+    env->pool = NULL;
+}
+
+void
+env_configure(struct buffer_env *env, size_t reservation, size_t budget)
+{
+    env->pool->reservation = reservation;
+    env->pool->budget = budget;
+    pool_clear(env->pool); /* idle ranges have the old size */
+}
+
+static void
+query_system(const struct vmem_info *info, struct env_facts *facts)
+{
+    static const char *const overcommit[] = {"heuristic", "always", "never"};
+    static const char *const thp[] = {"unsupported", "never", "advised", "always"};
+    facts->page_size = info->page_size;
+    facts->granularity = info->granularity;
+    facts->huge_page_size = info->huge_page_size;
+    facts->address_limit = info->address_limit;
+    facts->data_limit = info->data_limit;
+    facts->max_mappings = info->max_mappings;
+    facts->overcommit = overcommit[info->overcommit];
+    facts->thp = thp[info->thp];
+}
+
+static void
+query_capabilities(const struct vmem_info *info, struct env_facts *facts)
+{
+    facts->reserve_lazy = info->can_reserve_lazy;
+    facts->discard = info->can_discard;
+    facts->populate = info->can_populate;
+    facts->advise_huge = info->can_advise_huge;
+    facts->name = info->can_name;
+    facts->remap = info->can_remap;
+    facts->query_resident = info->can_query_resident;
+}
+
+void
+env_query(struct buffer_env *env, struct env_facts *facts)
+{
+    struct pool *pool = env->pool;
+    (void)vmem_query(&pool->info); /* what cannot be read stays as it was */
+    query_system(&pool->info, facts);
+    query_capabilities(&pool->info, facts);
+    facts->reservation = pool->reservation;
+    facts->budget = pool->budget;
+    facts->reservations = pool->live;
+    facts->reserved_bytes = pool->live_bytes;
+    facts->pooled = pool->idle_count;
+    facts->pooled_bytes = pool->idle_bytes;
+}
+
+bool
+env_has_huge_pages(const struct buffer_env *env)
+{
+    const struct vmem_info *info = &env->pool->info;
+    return info->can_advise_huge && info->thp != VMEM_THP_NEVER &&
+           info->thp != VMEM_THP_UNSUPPORTED;
+}
+
+const char *
+env_reservation_limit(const struct buffer_env *env)
+{
+    const struct vmem_info *info = &env->pool->info;
+    if (info->address_limit != VMEM_NO_LIMIT)
+        return "RLIMIT_AS";
+    return env->pool->live >= pool_most_ranges(env->pool) ? "vm.max_map_count" : "address space";
+}
+
+const char *
+env_commit_limit(const struct buffer_env *env)
+{
+    const struct vmem_info *info = &env->pool->info;
+    if (info->data_limit != VMEM_NO_LIMIT)
+        return "RLIMIT_DATA";
+    if (info->overcommit == VMEM_OVERCOMMIT_NEVER)
+        return "CommitLimit, by vm.overcommit_memory=2";
+    return info->address_limit != VMEM_NO_LIMIT ? "RLIMIT_AS" : "memory";
+}
+
+void
+env_describe_error(int error, char *text, size_t size)
+{
+    static const char refused[] = "the process's share of addresses or mappings is used up";
+    if (error > 0)
+        vmem_describe(error, text, size);
+    else if (size > 0) {
+        size_t n = sizeof refused < size ? sizeof refused : size;
+        memcpy(text, refused, n);
+        text[n - 1] = 0;
+    }
+}

@@ -1,0 +1,66 @@
+/* env.h - what the buffers of one interpreter share: memory, defaults, and facts of the system.
+ *
+ * What a reader would get wrong: this is as much of the OS layer as anything above core/ may see;
+ * vmem.h is not on its include path.
+ *
+ * Not thread-safe: the caller serialises all calls on one environment.
+ */
+#ifndef GROWABLE_ENV_H
+#define GROWABLE_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ENV_NO_LIMIT ((size_t)-1)
+
+struct pool;
+
+/* The caller sets the callbacks, then calls env_open. */
+struct buffer_env {
+    void *(*allocate)(void *context, size_t size);
+    void *(*reallocate)(void *context, void *block, size_t size);
+    void (*free)(void *context, void *block); /* NULL is no error */
+    /* Called after the committed size of a reservation changed; 0 when it is given up. */
+    void (*committed)(void *context, const void *base, size_t committed);
+    void *context;
+    struct pool *pool; /* private to core/ */
+};
+
+/* 0, the system's error code, or ENV_NO_MEMORY. */
+enum { ENV_NO_MEMORY = -1 };
+int env_open(struct buffer_env *env, size_t reservation, size_t budget);
+
+/* No buffer of the environment may be alive. */
+void env_close(struct buffer_env *env);
+
+/* Sets the bytes that a buffer without a capacity reserves, and the warm bytes kept in idle
+ * reservations. Buffers alive keep what they have. */
+void env_configure(struct buffer_env *env, size_t reservation, size_t budget);
+
+/* Sizes in bytes; limits that the system lacks are ENV_NO_LIMIT. The texts are constants. */
+struct env_facts {
+    size_t page_size, granularity, huge_page_size;
+    size_t address_limit, data_limit, max_mappings;
+    const char *overcommit; /* "heuristic", "always" or "never" */
+    const char *thp;        /* "unsupported", "never", "advised" or "always" */
+    bool reserve_lazy, discard, populate, advise_huge, name, remap, query_resident;
+    size_t reservation, budget;            /* the defaults in force */
+    size_t reservations, reserved_bytes;   /* with buffers or idle */
+    size_t pooled, pooled_bytes;           /* idle, and the warm bytes in them */
+};
+
+/* Asks the system anew. */
+void env_query(struct buffer_env *env, struct env_facts *facts);
+
+/* Whether huge pages can be had by asking. */
+bool env_has_huge_pages(const struct buffer_env *env);
+
+/* The limit that a refused reservation or commit most likely hit, by the name that its manual page
+ * gives it. */
+const char *env_reservation_limit(const struct buffer_env *env);
+const char *env_commit_limit(const struct buffer_env *env);
+
+/* The system's text for its error code; for 0 and below, that our own limits refused. */
+void env_describe_error(int error, char *text, size_t size);
+
+#endif

@@ -1,0 +1,75 @@
+/* growth.h - how much to allocate or commit when a buffer grows: pure functions of sizes.
+ *
+ * Sizes are bytes. Callers have checked that `needed` plus one fits in the address space; every
+ * function returns at least `needed`, so a policy can waste memory but never lose bytes.
+ *
+ * What a reader would get wrong: commit steps are not about the number of system calls alone. A
+ * commit edge inside a huge-page-sized block forbids the huge page there, so steps past the
+ * first such block are whole blocks.
+ */
+#ifndef GROWABLE_GROWTH_H
+#define GROWABLE_GROWTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    GROWTH_HEAP_STEP = 16,             /* heap blocks are multiples of this */
+    GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
+    GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit */
+    GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
+    GROWTH_GIVE_BACK = 1024 * 1024     /* smallest decommit */
+};
+
+static inline size_t
+growth_round_up(size_t size, size_t unit)
+{
+    size_t mask = unit - 1;
+    return size > (size_t)-1 - mask ? size & ~mask : (size + mask) & ~mask;
+}
+
+static inline size_t
+growth_round_down(size_t size, size_t unit)
+{
+    return size & ~(unit - 1);
+}
+
+/* The size of the heap block to ask for, given the present one. */
+static inline size_t
+growth_heap_size(size_t needed, size_t current)
+{
+    size_t extra = current < GROWTH_GENEROUS_HEAP ? current / 2 : current / 8;
+    size_t generous = current + extra;
+    size_t wanted = generous > needed ? generous : needed;
+    size_t rounded = growth_round_up(wanted, GROWTH_HEAP_STEP);
+    return rounded < needed ? needed : rounded;
+}
+
+/* The offset up to which to commit, given that `needed` bytes must be accessible and `committed`
+ * are. A frugal system pays for each committed page at once, so there we stay close to the need. */
+static inline size_t
+growth_commit_end(size_t needed, size_t committed, size_t size, size_t page, bool frugal)
+{
+    size_t extra = frugal ? committed / 8 : committed;
+    size_t generous = extra > size - committed ? size : committed + extra;
+    size_t wanted = generous > needed ? generous : needed;
+    size_t unit = wanted >= GROWTH_COMMIT_BLOCK && !frugal ? GROWTH_COMMIT_BLOCK
+                                                           : GROWTH_COMMIT_STEP;
+    size_t end = growth_round_up(wanted, unit < page ? page : unit);
+    return end > size || end < needed ? size : end;
+}
+
+/* Whether a buffer that shrank to `used` of `committed` bytes should give pages back, and up to
+ * where. Far enough apart that filling and emptying in turn costs a constant a byte. */
+static inline size_t
+growth_commit_after_shrink(size_t used, size_t committed, size_t page)
+{
+    size_t slack = (size_t)4 * GROWTH_GIVE_BACK;
+    if (committed < slack || committed - slack < used || committed / 4 < used)
+        return committed;
+    size_t unit = page > GROWTH_COMMIT_BLOCK ? page : GROWTH_COMMIT_BLOCK;
+    size_t end = growth_round_up(used, unit);
+    return end < committed ? end : committed;
+}
+
+#endif

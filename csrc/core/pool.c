@@ -1,0 +1,259 @@
+/* pool.c - sizes of reservations, the limits that shrink them, and the idle list.
+ *
+ * What a reader would get wrong: the first buffers get very large reservations and later ones
+ * smaller, because addresses run out (128 TiB on x86-64) long before a million buffers do. Past
+ * that come lazy ranges, which merge into few mappings, and then the caller's heap.
+ */
+#include "pool.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "growth.h"
+
+#if SIZE_MAX > 0xffffffffu
+#define ADDRESS_BUDGET ((size_t)32 << 40)
+#else
+#define ADDRESS_BUDGET ((size_t)1 << 30)
+#endif
+
+enum { MIB = 1 << 20, WARM_MINIMUM = 64 * 1024 };
+
+#define SMALL_RESERVATION ((size_t)64 * MIB)
+#define MIDDLE_RESERVATION ((size_t)1024 * MIB)
+
+/* Two mappings a buffer, its committed and its reserved part, and half of the process's mappings
+ * left to everybody else. */
+size_t
+pool_most_ranges(const struct pool *pool)
+{
+    return pool->info.max_mappings / 4;
+}
+
+static size_t
+address_budget(const struct pool *pool)
+{
+    size_t limit = pool->info.address_limit;
+    return limit == VMEM_NO_LIMIT ? ADDRESS_BUDGET : limit / 4;
+}
+
+int
+pool_init(struct pool *pool, size_t reservation, size_t budget)
+{
+    memset(pool, 0, sizeof *pool);
+    pool->reservation = reservation;
+    pool->budget = budget;
+    return vmem_query(&pool->info);
+}
+
+void
+pool_discard(struct pool *pool, struct range *range)
+{
+    /* A release that fails leaks addresses; there is nobody who could do better. */
+    (void)vmem_release(range->base, range->size);
+    pool->live--;
+    pool->live_bytes -= range->size;
+    memset(range, 0, sizeof *range);
+}
+
+static size_t
+warm_bytes(const struct range *range)
+{
+    return range->dirty < range->committed ? range->dirty : range->committed;
+}
+
+static struct range
+pop_idle(struct pool *pool, size_t slot)
+{
+    struct range range = pool->idle[slot];
+    pool->idle_bytes -= warm_bytes(&range);
+    pool->idle_count--;
+    memmove(&pool->idle[slot], &pool->idle[slot + 1],
+            (pool->idle_count - slot) * sizeof range);
+    return range;
+}
+
+void
+pool_clear(struct pool *pool)
+{
+    while (pool->idle_count > 0) {
+        struct range range = pop_idle(pool, pool->idle_count - 1);
+        pool_discard(pool, &range);
+    }
+}
+
+static bool
+take_idle(struct pool *pool, size_t least, struct range *range)
+{
+    for (size_t slot = pool->idle_count; slot-- > 0;) {
+        if (pool->idle[slot].size >= least) {
+            *range = pop_idle(pool, slot);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Half of the budget goes to reservations of the default size, so that the first few hundred
+ * buffers never need to move; the next sizes share what is left. */
+static size_t
+preferred_size(const struct pool *pool)
+{
+    size_t budget = address_budget(pool);
+    size_t wanted = pool->reservation;
+    if (pool->live_bytes > budget / 2 && wanted > MIDDLE_RESERVATION)
+        wanted = MIDDLE_RESERVATION;
+    if (pool->live_bytes > budget / 4 * 3 && wanted > SMALL_RESERVATION)
+        wanted = SMALL_RESERVATION;
+    /* Under RLIMIT_AS a single buffer must not starve the rest of the program. */
+    while (wanted > budget / 8 && wanted > MIB)
+        wanted /= 2;
+    return wanted;
+}
+
+static size_t
+alignment_for(const struct pool *pool, size_t size)
+{
+    size_t huge = pool->info.huge_page_size;
+    if (pool->info.can_advise_huge && huge > pool->info.granularity && size >= 16 * huge)
+        return huge;
+    return pool->info.granularity;
+}
+
+static int
+reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
+{
+    void *base = NULL;
+    int error = lazy ? vmem_reserve_lazy(size, pool->info.granularity, &base)
+                     : vmem_reserve(size, alignment_for(pool, size), &base);
+    if (error != 0)
+        return error;
+    *range = (struct range){.base = base, .size = size, .lazy = lazy,
+                            .committed = lazy ? size : 0};
+    pool->live++;
+    pool->live_bytes += size;
+    return 0;
+}
+
+/* A limit may have been set since the last look. */
+static size_t
+reconsider(struct pool *pool, size_t wanted, size_t least)
+{
+    if (vmem_query(&pool->info) == 0 && preferred_size(pool) < wanted)
+        wanted = preferred_size(pool);
+    return wanted > least ? wanted : least;
+}
+
+/* Asks for less and less, down to what is needed. */
+static int
+reserve_halving(struct pool *pool, size_t wanted, size_t least, struct range *range)
+{
+    int error = reserve(pool, wanted, false, range);
+    if (error != 0)
+        wanted = reconsider(pool, wanted, least) * 2;
+    while (error != 0 && wanted / 2 >= least) {
+        wanted = growth_round_up(wanted / 2, pool->info.granularity);
+        error = reserve(pool, wanted, false, range);
+    }
+    return error;
+}
+
+/* Once mappings are short, ranges that merge with their neighbours. */
+static int
+reserve_merging(struct pool *pool, size_t least, struct range *range)
+{
+    if (!pool->info.can_reserve_lazy || pool->info.overcommit == VMEM_OVERCOMMIT_NEVER ||
+        pool->info.data_limit != VMEM_NO_LIMIT)
+        return POOL_REFUSED;
+    size_t wanted = least > SMALL_RESERVATION ? least : SMALL_RESERVATION;
+    if (pool->reservation < wanted && pool->reservation >= least)
+        wanted = pool->reservation;
+    return reserve(pool, growth_round_up(wanted, pool->info.granularity), true, range);
+}
+
+int
+pool_take(struct pool *pool, size_t least, struct range *range)
+{
+    least = growth_round_up(least, pool->info.granularity);
+    if (take_idle(pool, least, range))
+        return 0;
+    size_t wanted = preferred_size(pool);
+    if (wanted < least)
+        wanted = least > (size_t)-1 / 2 ? least : least * 2;
+    wanted = growth_round_up(wanted, pool->info.granularity);
+    size_t budget = address_budget(pool);
+    if (wanted > budget || pool->live_bytes > budget - wanted)
+        wanted = least;
+    if (wanted > budget || pool->live_bytes > budget - wanted)
+        return POOL_REFUSED;
+    if (pool->live >= pool_most_ranges(pool))
+        return reserve_merging(pool, least, range);
+    return reserve_halving(pool, wanted, least, range);
+}
+
+int
+pool_take_exact(struct pool *pool, size_t size, struct range *range)
+{
+    if (size <= preferred_size(pool) && pool_take(pool, size, range) == 0)
+        return 0;
+    return reserve(pool, growth_round_up(size, pool->info.granularity), false, range);
+}
+
+int
+pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
+{
+    if (!pool->info.can_remap || range->lazy)
+        return POOL_REFUSED;
+    size_t size = growth_round_up(least > (size_t)-1 / 2 ? least : least * 2,
+                                  pool->info.granularity);
+    size_t budget = address_budget(pool);
+    if (size - range->size > budget || pool->live_bytes > budget - (size - range->size))
+        return POOL_REFUSED;
+    void *base = NULL;
+    int error = vmem_remap(range->base, range->size, kept, range->committed - kept, size,
+                           alignment_for(pool, size), &base);
+    if (error != 0)
+        return error;
+    pool->live_bytes += size - range->size;
+    range->base = base;
+    range->size = size;
+    return 0;
+}
+
+/* Decommits what the budget does not allow to stay warm. */
+static bool
+cool_down(struct pool *pool, struct range *range)
+{
+    size_t left = pool->budget > pool->idle_bytes ? pool->budget - pool->idle_bytes : 0;
+    if (warm_bytes(range) <= left)
+        return true;
+    size_t keep = left < WARM_MINIMUM ? WARM_MINIMUM : left;
+    keep = growth_round_up(keep, range->huge ? GROWTH_COMMIT_BLOCK : WARM_MINIMUM);
+    if (keep >= range->committed)
+        return true;
+    if (vmem_decommit(range->base + keep, range->committed - keep) != 0)
+        return false;
+    range->committed = keep;
+    if (range->dirty > keep)
+        range->dirty = keep;
+    return true;
+}
+
+static bool
+worth_keeping(const struct pool *pool, const struct range *range)
+{
+    return !range->lazy && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
+           range->size >= preferred_size(pool);
+}
+
+void
+pool_give(struct pool *pool, struct range *range)
+{
+    if (!worth_keeping(pool, range) || !cool_down(pool, range)) {
+        pool_discard(pool, range);
+        return;
+    }
+    pool->idle[pool->idle_count++] = *range;
+    pool->idle_bytes += warm_bytes(range);
+    memset(range, 0, sizeof *range);
+}

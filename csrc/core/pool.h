@@ -1,0 +1,61 @@
+/* pool.h - reservations for buffers: where they come from, and where idle ones wait.
+ *
+ * A reservation costs about 20 microseconds to make, fill and release, so the last ones given
+ * back are kept, with the first pages committed and warm, up to a budget.
+ *
+ * What a reader would get wrong: a range from the pool may hold old contents; see range.h.
+ *
+ * Not thread-safe: the caller serialises all calls on one pool.
+ */
+#ifndef GROWABLE_POOL_H
+#define GROWABLE_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "range.h"
+#include "vmem.h"
+
+enum { POOL_SLOTS = 64 };
+
+struct pool {
+    struct vmem_info info;
+    size_t reservation; /* bytes that a buffer without a capacity asks for */
+    size_t budget;      /* bytes of warm memory kept in idle ranges */
+    size_t live;        /* ranges out with buffers or idle */
+    size_t live_bytes;  /* their addresses */
+    size_t idle_bytes;  /* warm memory in idle ranges */
+    size_t idle_count;
+    struct range idle[POOL_SLOTS];
+};
+
+/* The result of a refusal that no system call made: the pool's own limits were reached. */
+enum { POOL_REFUSED = -1 };
+
+int pool_init(struct pool *pool, size_t reservation, size_t budget);
+
+/* Releases the idle ranges. Ranges still out stay valid; giving them back afterwards is fine. */
+void pool_clear(struct pool *pool);
+
+/* A range of at least `least` bytes, as much larger as the limits allow. 0, POOL_REFUSED, or the
+ * system's error code. */
+int pool_take(struct pool *pool, size_t least, struct range *range);
+
+/* A range of at least `size` bytes, whatever the pool's limits say; no larger than needed unless
+ * a default reservation would do. */
+int pool_take_exact(struct pool *pool, size_t size, struct range *range);
+
+/* Moves `range` into one of at least `least` bytes; the pages [kept, committed) go along to the
+ * same offset and the rest is reserved. After a failure nothing has changed. */
+int pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least);
+
+/* Takes a range back. The whole of [0, committed) must be committed and writable. */
+void pool_give(struct pool *pool, struct range *range);
+
+/* How many ranges may be out before lazy ones are taken instead. */
+size_t pool_most_ranges(const struct pool *pool);
+
+/* Releases a range whatever state its pages are in. */
+void pool_discard(struct pool *pool, struct range *range);
+
+#endif

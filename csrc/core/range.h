@@ -1,0 +1,23 @@
+/* range.h - a reservation and what is known of its bytes.
+ *
+ * What a reader would get wrong: a range that was used before is not zero below `dirty`. Whoever
+ * exposes those bytes clears them first; that is how nothing leaks from one buffer into the next.
+ */
+#ifndef GROWABLE_RANGE_H
+#define GROWABLE_RANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* [0, committed) is accessible but for what the owner decommitted; [dirty, committed) reads as
+ * zero. */
+struct range {
+    char *base;
+    size_t size;
+    size_t committed;
+    size_t dirty;
+    bool lazy; /* accessible as a whole; its pages are never decommitted */
+    bool huge; /* huge pages were asked for */
+};
+
+#endif

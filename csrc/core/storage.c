@@ -1,0 +1,418 @@
+/* storage.c - placing a buffer's bytes in a block or in a range of pages, and moving them.
+ *
+ * What a reader would get wrong: small contents move twice at most, to the heap and to a
+ * reservation, unless reservations run out; then large contents live on the heap as a bytearray's
+ * would, and each growth may move them again.
+ */
+#include "storage.h"
+
+#include "growth.h"
+#include "pool.h"
+
+struct place {
+    struct range storage;
+    enum buffer_tier tier;
+};
+
+int
+storage_fail(struct buffer *b, enum buffer_error error, size_t size, int system_error)
+{
+    b->failed_size = size;
+    b->system_error = system_error;
+    return (int)error;
+}
+
+/* A system that pays for every committed page, or counts it against a limit. */
+static bool
+is_frugal(const struct buffer *b)
+{
+    const struct vmem_info *info = &b->env->pool->info;
+    return info->overcommit == VMEM_OVERCOMMIT_NEVER || info->data_limit != VMEM_NO_LIMIT;
+}
+
+void
+storage_notify(const struct buffer *b)
+{
+    const struct range *storage = &b->storage;
+    if (b->tier == BUFFER_RESERVED && !storage->lazy && b->env->committed != NULL)
+        b->env->committed(b->env->context, storage->base, storage->committed - b->given_back);
+}
+
+static void
+notify_gone(const struct buffer *b)
+{
+    if (b->tier == BUFFER_RESERVED && !b->storage.lazy && b->env->committed != NULL)
+        b->env->committed(b->env->context, b->storage.base, 0);
+}
+
+static size_t
+used_end(const struct buffer *b)
+{
+    return buffer_offset(b) + b->length;
+}
+
+void
+storage_refresh(struct buffer *b)
+{
+    size_t accessible = b->storage.committed - buffer_offset(b) - 1;
+    b->limit = accessible < b->capacity ? accessible : b->capacity;
+    if (b->frozen || b->released)
+        b->limit = b->length;
+    poison_open(b->start, b->start + b->length + 1);
+    poison_close(b->storage.base + (b->lent > used_end(b) + 1 ? b->lent : used_end(b) + 1),
+                 b->storage.base + b->storage.committed);
+}
+
+static void
+open_all(const struct buffer *b)
+{
+    (void)b;
+    poison_open(b->storage.base + b->given_back, b->storage.base + b->storage.committed);
+}
+
+/* Huge pages. */
+
+static bool
+wants_huge(const struct buffer *b, size_t end)
+{
+    const struct vmem_info *info = &b->env->pool->info;
+    if (b->huge == BUFFER_HUGE_NEVER || !info->can_advise_huge || b->storage.lazy)
+        return false;
+    return b->huge == BUFFER_HUGE_ALWAYS ||
+           (info->thp == VMEM_THP_ADVISED && end > GROWTH_COMMIT_BLOCK);
+}
+
+/* Advice may be refused, and then the buffer works with small pages. */
+static void
+advise_huge(struct buffer *b, size_t end)
+{
+    struct range *storage = &b->storage;
+    if (wants_huge(b, end) == storage->huge)
+        return;
+    if (vmem_advise_huge(storage->base, storage->size, !storage->huge) == 0)
+        storage->huge = !storage->huge;
+}
+
+static void
+forbid_huge(struct buffer *b)
+{
+    const struct vmem_info *info = &b->env->pool->info;
+    if (b->huge == BUFFER_HUGE_NEVER && info->thp == VMEM_THP_ALWAYS && info->can_advise_huge)
+        (void)vmem_advise_huge(b->storage.base, b->storage.size, false);
+}
+
+/* Committing. */
+
+static int
+commit_up_to(struct buffer *b, size_t end)
+{
+    struct range *storage = &b->storage;
+    int error = vmem_commit(storage->base + storage->committed, end - storage->committed);
+    if (error == 0)
+        storage->committed = end;
+    return error;
+}
+
+int
+storage_commit(struct buffer *b, size_t need)
+{
+    struct range *storage = &b->storage;
+    size_t page = b->env->pool->info.page_size;
+    size_t end = buffer_offset(b) + need + 1;
+    if (end <= storage->committed)
+        return BUFFER_OK;
+    size_t wanted = growth_commit_end(end, storage->committed, storage->size, page, is_frugal(b));
+    if (b->huge == BUFFER_HUGE_ALWAYS)
+        wanted = growth_round_up(wanted, GROWTH_COMMIT_BLOCK);
+    wanted = wanted < storage->size ? wanted : storage->size;
+    if (b->huge == BUFFER_HUGE_ALWAYS || wanted > GROWTH_COMMIT_BLOCK)
+        advise_huge(b, wanted);
+    size_t least = growth_round_up(end, page);
+    int error = commit_up_to(b, wanted);
+    if (error != 0 && least < wanted)
+        error = commit_up_to(b, least);
+    if (error != 0)
+        return storage_fail(b, BUFFER_NOT_COMMITTED, least - storage->committed, error);
+    storage_notify(b);
+    storage_refresh(b);
+    return BUFFER_OK;
+}
+
+/* Giving up. */
+
+static void
+give_up_range(struct buffer *b)
+{
+    struct range range = b->storage;
+    struct pool *pool = b->env->pool;
+    notify_gone(b);
+    if (range.dirty < used_end(b) + 1)
+        range.dirty = used_end(b) + 1;
+    bool plain = (b->given_back == 0 && !b->frozen) ||
+                 vmem_commit(range.base, range.committed) == 0;
+    if (plain)
+        pool_give(pool, &range);
+    else
+        pool_discard(pool, &range);
+}
+
+static void
+give_up(struct buffer *b, bool retire)
+{
+    open_all(b);
+    if (b->tier == BUFFER_RESERVED)
+        give_up_range(b);
+    else if (b->tier == BUFFER_HEAP && !retire)
+        b->env->free(b->env->context, b->storage.base);
+    else if (b->tier == BUFFER_HEAP) {
+        b->env->free(b->env->context, b->retired);
+        b->retired = b->storage.base;
+    }
+}
+
+void
+storage_free(struct buffer *b)
+{
+    give_up(b, false);
+    b->env->free(b->env->context, b->retired);
+    b->retired = NULL;
+}
+
+/* Placing. */
+
+static int
+place_on_heap(struct buffer *b, size_t need, struct place *place)
+{
+    size_t size = growth_heap_size(need + 1, b->tier == BUFFER_RESERVED ? 0 : b->storage.size);
+    char *block = b->env->allocate(b->env->context, size);
+    if (block == NULL)
+        block = b->env->allocate(b->env->context, size = need + 1);
+    if (block == NULL)
+        return storage_fail(b, BUFFER_NO_MEMORY, size, 0);
+    place->tier = BUFFER_HEAP;
+    place->storage = (struct range){.base = block, .size = size, .committed = size, .dirty = size};
+    return BUFFER_OK;
+}
+
+static int
+place_in_range(struct buffer *b, size_t need, bool exact, struct place *place)
+{
+    struct pool *pool = b->env->pool;
+    int error = exact ? pool_take_exact(pool, need + 1, &place->storage)
+                      : pool_take(pool, need + 1, &place->storage);
+    if (error != 0)
+        return storage_fail(b, BUFFER_NOT_RESERVED, need + 1, error);
+    place->tier = BUFFER_RESERVED;
+    return BUFFER_OK;
+}
+
+static void
+adopt(struct buffer *b, const struct place *place)
+{
+    b->storage = place->storage;
+    b->tier = (unsigned char)place->tier;
+    b->start = place->storage.base;
+    b->given_back = 0;
+    b->lent = b->lent_from = 0;
+    b->displaced = -1;
+}
+
+static void
+name_range(const struct buffer *b)
+{
+    if (b->name != NULL && b->env->pool->info.can_name)
+        (void)vmem_name(b->storage.base, b->storage.size, b->name);
+}
+
+/* Copies the contents to `place` and gives up the old storage. The copy comes first, since a commit
+ * may still fail. */
+static int
+move_to(struct buffer *b, const struct place *place, bool retire)
+{
+    struct buffer old = *b;
+    adopt(b, place);
+    int error = place->tier == BUFFER_RESERVED ? storage_commit(b, b->length) : BUFFER_OK;
+    if (error != BUFFER_OK) {
+        struct range unused = b->storage;
+        size_t failed_size = b->failed_size;
+        int system_error = b->system_error;
+        *b = old;
+        pool_give(b->env->pool, &unused);
+        return storage_fail(b, (enum buffer_error)error, failed_size, system_error);
+    }
+    poison_open(b->start, b->start + b->length + 1);
+    memcpy(b->start, old.start, old.length);
+    b->start[b->length] = 0;
+    give_up(&old, retire);
+    b->retired = old.retired;
+    if (b->tier == BUFFER_RESERVED) {
+        forbid_huge(b);
+        name_range(b);
+        storage_notify(b);
+    }
+    storage_refresh(b);
+    return BUFFER_OK;
+}
+
+/* Heap to heap: the allocator may grow the block where it stands, or remap it. */
+static int
+reallocate(struct buffer *b, size_t need)
+{
+    struct range *storage = &b->storage;
+    open_all(b);
+    if (b->start != storage->base) {
+        memmove(storage->base, b->start, b->length + 1);
+        b->start = storage->base;
+    }
+    size_t size = growth_heap_size(need + 1, need < storage->size ? 0 : storage->size);
+    char *block = b->env->reallocate(b->env->context, storage->base, size);
+    if (block == NULL)
+        block = b->env->reallocate(b->env->context, storage->base, size = need + 1);
+    if (block != NULL) {
+        *storage = (struct range){.base = block, .size = size, .committed = size, .dirty = size};
+        b->start = block;
+    }
+    b->lent = b->lent_from = 0;
+    b->displaced = -1;
+    storage_refresh(b);
+    return block != NULL ? BUFFER_OK : storage_fail(b, BUFFER_NO_MEMORY, size, 0);
+}
+
+/* Reserved to reserved by moving page tables. */
+static int
+enlarge(struct buffer *b, size_t need)
+{
+    size_t page = b->env->pool->info.page_size;
+    size_t offset = buffer_offset(b);
+    size_t kept = growth_round_down(offset, page);
+    struct buffer old = *b;
+    int error = pool_enlarge(b->env->pool, &b->storage, kept, offset + need + 1);
+    if (error != 0)
+        return storage_fail(b, BUFFER_NOT_RESERVED, need + 1, error);
+    notify_gone(&old);
+    b->start = b->storage.base + offset;
+    b->given_back = kept;
+    b->storage.huge = false;
+    advise_huge(b, b->storage.committed);
+    forbid_huge(b);
+    name_range(b);
+    storage_notify(b);
+    storage_refresh(b);
+    return BUFFER_OK;
+}
+
+/* Where addresses are limited the heap is left to find room, as for a bytearray. */
+static bool
+belongs_on_heap(const struct buffer *b, size_t need)
+{
+    return need < BUFFER_PROMOTE_AT || b->env->pool->info.address_limit != VMEM_NO_LIMIT;
+}
+
+static int
+relocate_to_heap(struct buffer *b, size_t need)
+{
+    if (b->tier == BUFFER_HEAP)
+        return reallocate(b, need);
+    struct place place;
+    int error = place_on_heap(b, need, &place);
+    return error != BUFFER_OK ? error : move_to(b, &place, false);
+}
+
+static int
+relocate_to_range(struct buffer *b, size_t need, bool retire)
+{
+    if (b->tier == BUFFER_RESERVED && enlarge(b, need) == BUFFER_OK)
+        return BUFFER_OK;
+    struct place place;
+    int error = place_in_range(b, need, b->capacity != BUFFER_NO_CAPACITY, &place);
+    return error != BUFFER_OK ? error : move_to(b, &place, retire);
+}
+
+int
+storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool retire)
+{
+    if (target == STORAGE_HEAP)
+        return relocate_to_heap(b, need);
+    if (target == STORAGE_RESERVED)
+        return relocate_to_range(b, need, retire);
+    if (b->tier != BUFFER_RESERVED && belongs_on_heap(b, need))
+        return relocate_to_heap(b, need);
+    int error = relocate_to_range(b, need, retire);
+    if (error == BUFFER_OK)
+        return BUFFER_OK;
+    struct buffer refused = *b;
+    if (relocate_to_heap(b, need) == BUFFER_OK)
+        return BUFFER_OK;
+    return storage_fail(b, (enum buffer_error)error, refused.failed_size, refused.system_error);
+}
+
+/* Sliding and giving back. */
+
+int
+storage_slide(struct buffer *b)
+{
+    struct range *storage = &b->storage;
+    size_t page = b->env->pool->info.page_size;
+    size_t front = growth_round_up(b->length + 1, page);
+    if (front > b->given_back)
+        front = b->given_back;
+    if (front > 0) {
+        int error = vmem_commit(storage->base, front);
+        if (error != 0)
+            return storage_fail(b, BUFFER_NOT_COMMITTED, front, error);
+    }
+    bool hole = front < b->given_back;
+    size_t old_end = used_end(b) + 1;
+    open_all(b);
+    poison_open(storage->base, storage->base + b->length + 1);
+    memmove(storage->base, b->start, b->length + 1);
+    if (hole && vmem_decommit(storage->base + front, storage->committed - front) != 0) {
+        /* Nothing was lost: the contents still stand where they stood. */
+        (void)vmem_decommit(storage->base, front);
+        storage_refresh(b);
+        return storage_fail(b, BUFFER_NOT_COMMITTED, front, 0);
+    }
+    if (hole)
+        storage->committed = storage->dirty = front;
+    else if (storage->dirty < old_end)
+        storage->dirty = old_end;
+    b->start = storage->base;
+    b->given_back = 0;
+    b->lent = b->lent_from = 0;
+    b->displaced = -1;
+    storage_notify(b);
+    storage_refresh(b);
+    return BUFFER_OK;
+}
+
+void
+storage_decommit_tail(struct buffer *b, size_t end)
+{
+    struct range *storage = &b->storage;
+    if (b->tier != BUFFER_RESERVED || storage->lazy || end >= storage->committed)
+        return;
+    open_all(b);
+    if (vmem_decommit(storage->base + end, storage->committed - end) == 0) {
+        storage->committed = end;
+        if (storage->dirty > end)
+            storage->dirty = end;
+        storage_notify(b);
+    }
+    storage_refresh(b);
+}
+
+void
+storage_decommit_gap(struct buffer *b)
+{
+    if (b->tier != BUFFER_RESERVED || b->storage.lazy)
+        return;
+    size_t unit = b->storage.huge ? GROWTH_COMMIT_BLOCK : GROWTH_GIVE_BACK;
+    size_t end = growth_round_down(buffer_offset(b), unit);
+    if (end <= b->given_back)
+        return;
+    poison_open(b->storage.base + b->given_back, b->storage.base + end);
+    if (vmem_decommit(b->storage.base + b->given_back, end - b->given_back) == 0) {
+        b->given_back = end;
+        storage_notify(b);
+    }
+}

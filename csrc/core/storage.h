@@ -1,0 +1,39 @@
+/* storage.h - where a buffer's bytes stand, and the one function that moves them elsewhere.
+ *
+ * Private to core/. What a reader would get wrong: nothing here looks at exports. The callers in
+ * buffer.c ask for a move only when it is allowed.
+ */
+#ifndef GROWABLE_STORAGE_H
+#define GROWABLE_STORAGE_H
+
+#include "buffer.h"
+
+/* Moves the contents to storage where `need` bytes fit without another move. `retire` keeps the old
+ * block until buffer_free. */
+enum storage_target { STORAGE_BY_SIZE, STORAGE_RESERVED, STORAGE_HEAP };
+int storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool retire);
+
+/* Commits so that `need` bytes and the terminator are accessible from the start. */
+int storage_commit(struct buffer *b, size_t need);
+
+/* Moves the contents down to the base, over a gap at least as long as they are. */
+int storage_slide(struct buffer *b);
+
+/* Decommits [end, committed); `end` is a multiple of the page size. May do nothing. */
+void storage_decommit_tail(struct buffer *b, size_t end);
+
+/* Decommits the whole pages of the gap, once there are enough of them. */
+void storage_decommit_gap(struct buffer *b);
+
+/* Frees everything; the contents are lost. */
+void storage_free(struct buffer *b);
+
+/* Recomputes the limit and the poison marks after the storage or the length changed. */
+void storage_refresh(struct buffer *b);
+
+/* Tells the environment how much is committed now. */
+void storage_notify(const struct buffer *b);
+
+int storage_fail(struct buffer *b, enum buffer_error error, size_t size, int system_error);
+
+#endif
