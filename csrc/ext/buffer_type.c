@@ -1,0 +1,630 @@
+/* buffer_type.c - growable.Buffer: lifecycle, slots over the base class, attributes, the type.
+ *
+ * What a reader would get wrong: reading is the base class's work, on our memory. The slots here
+ * only pin the buffer around it and refuse a released one; what changes the length is in
+ * buffer_mutate.c, and no slot of the base that resizes is inherited.
+ */
+#include "buffer_object.h"
+#include "pinned.h"
+
+#include <stddef.h>
+
+#if PY_VERSION_HEX < 0x030c0000
+#include <structmember.h>
+#define Py_T_PYSSIZET T_PYSSIZET
+#define Py_READONLY READONLY
+#endif
+
+enum { REPR_LIMIT = 256, REPR_PART = 32 };
+
+/* Lifecycle. */
+
+static struct module_state *
+state_of_type(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &growable_module);
+    return module == NULL ? NULL : PyModule_GetState(module);
+}
+
+static PyObject *
+Buffer_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    struct module_state *state = state_of_type(type);
+    return state == NULL ? NULL : Buffer_allocate(type, state);
+}
+
+static int
+Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"source", "encoding", "errors", "capacity", "huge_pages", "name",
+                               NULL};
+    PyObject *source = NULL;
+    const char *encoding = NULL, *errors = NULL;
+    struct buffer_options options = {NULL, NULL, NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Oss$OOO:Buffer", keywords, &source, &encoding,
+                                     &errors, &options.capacity, &options.huge_pages,
+                                     &options.name))
+        return -1;
+    return Buffer_initialize(op, source, encoding, errors, &options);
+}
+
+/* Buffer() and Buffer(source) without a tuple; everything else the ordinary way. */
+static PyObject *
+Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    if (nargs > 1 || kwnames != NULL) {
+        PyObject *const *all = args;
+        PyObject *tuple = PyTuple_New(nargs), *kwargs = NULL, *op = NULL;
+        Py_ssize_t named = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+        bool failed = tuple == NULL || (named > 0 && (kwargs = PyDict_New()) == NULL);
+        for (Py_ssize_t i = 0; !failed && i < nargs; i++)
+            PyTuple_SET_ITEM(tuple, i, Py_NewRef(all[i]));
+        for (Py_ssize_t i = 0; !failed && i < named; i++)
+            failed = PyDict_SetItem(kwargs, PyTuple_GET_ITEM(kwnames, i), all[nargs + i]) < 0;
+        if (!failed)
+            op = Buffer_new((PyTypeObject *)type, NULL, NULL);
+        if (op != NULL && Buffer_init(op, tuple, kwargs) < 0)
+            Py_CLEAR(op);
+        Py_XDECREF(tuple);
+        Py_XDECREF(kwargs);
+        return op;
+    }
+    PyObject *op = Buffer_new((PyTypeObject *)type, NULL, NULL);
+    if (op == NULL || nargs == 0) {
+        if (op != NULL)
+            as_buffer(op)->initialized = true;
+        return op;
+    }
+    struct buffer_options options = {NULL, NULL, NULL};
+    if (Buffer_initialize(op, args[0], NULL, NULL, &options) < 0)
+        Py_CLEAR(op);
+    return op;
+}
+
+/* Never reaches the base's, which would free storage that is not its own. */
+static void
+Buffer_dealloc(PyObject *op)
+{
+    BufferObject *self = as_buffer(op);
+    PyTypeObject *type = Py_TYPE(op);
+    if (self->weakrefs != NULL)
+        PyObject_ClearWeakRefs(op);
+    if (self->buffer.env != NULL)
+        buffer_free(&self->buffer);
+    layout_detach(&self->base);
+    Py_XDECREF(self->name);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+/* The buffer protocol. */
+
+/* The address is about to be known. While a base method runs, the plain exports that it takes of its
+ * operands leave small contents where they are: they end before it does. */
+static void
+prepare_export(BufferObject *self, int flags)
+{
+    if (self->buffer.tier == BUFFER_RESERVED || layout_exports(&self->base) > 0)
+        return;
+    if (self->pins > 0 && flags == PyBUF_SIMPLE)
+        return;
+    buffer_promote(&self->buffer, true);
+    show_base(self);
+}
+
+static int
+Buffer_getbuffer(PyObject *op, Py_buffer *view, int flags)
+{
+    BufferObject *self = as_buffer(op);
+    struct buffer *b = &self->buffer;
+    if (view == NULL) {
+        PyErr_SetString(PyExc_BufferError, "Buffer: view==NULL argument is obsolete");
+        return -1;
+    }
+    view->obj = NULL;
+    if (gate_read(self, "export") < 0)
+        return -1;
+    if (!b->frozen)
+        prepare_export(self, flags);
+    if (PyBuffer_FillInfo(view, op, b->start, (Py_ssize_t)b->length, b->frozen, flags) < 0)
+        return -1;
+    self->base.ob_exports++;
+    return 0;
+}
+
+static void
+Buffer_releasebuffer(PyObject *op, Py_buffer *Py_UNUSED(view))
+{
+    as_buffer(op)->base.ob_exports--;
+}
+
+/* Slots that read. */
+
+static void
+pin(const BufferObject *self, PyObject *op, Py_ssize_t by)
+{
+    if (is_buffer(self, op))
+        as_buffer(op)->pins += by;
+}
+
+static int
+gate_read_operand(const BufferObject *self, PyObject *op)
+{
+    return is_buffer(self, op) ? gate_read(as_buffer(op), "read") : 0;
+}
+
+static Py_ssize_t
+Buffer_length(PyObject *op)
+{
+    BufferObject *self = as_buffer(op);
+    return gate_read(self, "len") < 0 ? -1 : (Py_ssize_t)self->buffer.length;
+}
+
+static PyObject *
+Buffer_item(PyObject *op, Py_ssize_t i)
+{
+    BufferObject *self = as_buffer(op);
+    if (gate_read(self, "index") < 0)
+        return NULL;
+    if (i >= 0 && (size_t)i < self->buffer.length)
+        return PyLong_FromLong((unsigned char)self->buffer.start[i]);
+    PyErr_SetString(PyExc_IndexError, "bytearray index out of range");
+    return NULL;
+}
+
+static PyObject *
+Buffer_subscript(PyObject *op, PyObject *index)
+{
+    BufferObject *self = as_buffer(op);
+    if (PyIndex_Check(index)) {
+        Py_ssize_t i = PyNumber_AsSsize_t(index, PyExc_IndexError);
+        if (i == -1 && PyErr_Occurred())
+            return NULL;
+        return Buffer_item(op, i < 0 ? i + (Py_ssize_t)self->buffer.length : i);
+    }
+    if (gate_read(self, "index") < 0)
+        return NULL;
+    self->pins++;
+    PyObject *result = PyByteArray_Type.tp_as_mapping->mp_subscript(op, index);
+    self->pins--;
+    return result;
+}
+
+static int
+Buffer_contains(PyObject *op, PyObject *item)
+{
+    BufferObject *self = as_buffer(op);
+    if (gate_read(self, "in") < 0)
+        return -1;
+    self->pins++;
+    int result = PyByteArray_Type.tp_as_sequence->sq_contains(op, item);
+    self->pins--;
+    return result;
+}
+
+static PyObject *
+Buffer_concat(PyObject *op, PyObject *other)
+{
+    BufferObject *self = as_buffer(op);
+    if (gate_read(self, "+") < 0 || gate_read_operand(self, other) < 0)
+        return NULL;
+    self->pins++;
+    pin(self, other, 1);
+    PyObject *result = PyByteArray_Type.tp_as_sequence->sq_concat(op, other);
+    pin(self, other, -1);
+    self->pins--;
+    return result;
+}
+
+static PyObject *
+Buffer_repeat(PyObject *op, Py_ssize_t count)
+{
+    if (gate_read(as_buffer(op), "*") < 0)
+        return NULL;
+    return PyByteArray_Type.tp_as_sequence->sq_repeat(op, count);
+}
+
+/* Python may call this with the Buffer on the right. */
+static PyObject *
+Buffer_remainder(PyObject *left, PyObject *right)
+{
+    if (!PyByteArray_Check(left) || Py_TYPE(left)->tp_dealloc == PyByteArray_Type.tp_dealloc ||
+        state_of_type(Py_TYPE(left)) == NULL) {
+        PyErr_Clear();
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    BufferObject *self = as_buffer(left);
+    if (gate_read(self, "%") < 0)
+        return NULL;
+    self->pins++;
+    PyObject *result = PyByteArray_Type.tp_as_number->nb_remainder(left, right);
+    self->pins--;
+    return result;
+}
+
+/* A released Buffer equals only itself, like a released memoryview. */
+static PyObject *
+Buffer_richcompare(PyObject *op, PyObject *other, int comparison)
+{
+    BufferObject *self = as_buffer(op);
+    bool closed = self->buffer.released ||
+                  (is_buffer(self, other) && as_buffer(other)->buffer.released);
+    if (closed && (comparison == Py_EQ || comparison == Py_NE))
+        return PyBool_FromLong((op == other) == (comparison == Py_EQ));
+    if (closed)
+        Py_RETURN_NOTIMPLEMENTED;
+    self->pins++;
+    pin(self, other, 1);
+    PyObject *result = PyByteArray_Type.tp_richcompare(op, other, comparison);
+    pin(self, other, -1);
+    self->pins--;
+    return result;
+}
+
+static PyObject *
+Buffer_iter(PyObject *op)
+{
+    return gate_read(as_buffer(op), "iter") < 0 ? NULL : PyByteArray_Type.tp_iter(op);
+}
+
+/* repr. */
+
+static PyObject *
+repr_of_part(const struct buffer *b, size_t at, size_t n)
+{
+    PyObject *part = PyBytes_FromStringAndSize(b->start + at, (Py_ssize_t)n);
+    PyObject *repr = part == NULL ? NULL : PyObject_Repr(part);
+    Py_XDECREF(part);
+    return repr;
+}
+
+static PyObject *
+repr_shortened(const struct buffer *b)
+{
+    PyObject *head = repr_of_part(b, 0, REPR_PART);
+    PyObject *tail = repr_of_part(b, b->length - REPR_PART, REPR_PART), *repr = NULL;
+    if (head != NULL && tail != NULL)
+        repr = PyUnicode_FromFormat("<growable.Buffer of %zu bytes: %U ... %U>", b->length, head,
+                                    tail);
+    Py_XDECREF(head);
+    Py_XDECREF(tail);
+    return repr;
+}
+
+static PyObject *
+Buffer_repr(PyObject *op)
+{
+    const struct buffer *b = &as_buffer(op)->buffer;
+    if (b->released)
+        return PyUnicode_FromString("<released growable.Buffer>");
+    return b->length > REPR_LIMIT ? repr_shortened(b) : PyByteArray_Type.tp_repr(op);
+}
+
+static int
+warn_about_str(void)
+{
+    PyObject *flags = PySys_GetObject("flags"); /* borrowed */
+    PyObject *level = flags == NULL ? NULL : PyObject_GetAttrString(flags, "bytes_warning");
+    long warn = level == NULL ? -1 : PyLong_AsLong(level);
+    Py_XDECREF(level);
+    if (warn == -1 && PyErr_Occurred())
+        return -1;
+    return warn <= 0 ? 0 : PyErr_WarnEx(PyExc_BytesWarning, "str() on a bytearray instance", 1);
+}
+
+static PyObject *
+Buffer_str(PyObject *op)
+{
+    return warn_about_str() < 0 ? NULL : Buffer_repr(op);
+}
+
+/* State and memory. */
+
+static PyObject *
+Buffer_freeze(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    BufferObject *self = as_buffer(op);
+    struct buffer *b = &self->buffer;
+    if (gate_read(self, "freeze") < 0)
+        return NULL;
+    if (!b->frozen && !is_movable(self)) {
+        PyErr_Format(PyExc_BufferError, "freeze: %zd writable exports are alive; release them "
+                                        "first", layout_exports(&self->base) + self->pins);
+        return NULL;
+    }
+    int error = buffer_freeze(b);
+    if (error != BUFFER_OK)
+        errors_raise(state_of(self), b, error, "freeze");
+    return error != BUFFER_OK ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+Buffer_release(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    BufferObject *self = as_buffer(op);
+    struct buffer *b = &self->buffer;
+    if (b->released)
+        Py_RETURN_NONE;
+    if (!is_movable(self)) {
+        PyErr_Format(PyExc_BufferError, "release: %zd exports are alive; release them first",
+                     layout_exports(&self->base) + self->pins);
+        return NULL;
+    }
+    buffer_free(b);
+    buffer_init(b, b->env, self->block, SMALL_BLOCK);
+    b->released = true;
+    b->limit = 0;
+    show_base(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Buffer_enter(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return gate_read(as_buffer(op), "with") < 0 ? NULL : Py_NewRef(op);
+}
+
+static PyObject *
+Buffer_exit(PyObject *op, PyObject *Py_UNUSED(args))
+{
+    return Buffer_release(op, NULL);
+}
+
+static PyObject *
+Buffer_shrink_to_fit(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    BufferObject *self = as_buffer(op);
+    struct buffer *b = &self->buffer;
+    if (self->pins > 0 && errors_raise_exported() < 0)
+        return NULL;
+    int error = buffer_fit(b, is_movable(self));
+    show_base(self);
+    if (error != BUFFER_OK)
+        errors_raise(state_of(self), b, error, "shrink_to_fit");
+    assert_valid(self);
+    return error != BUFFER_OK ? NULL : Py_NewRef(Py_None);
+}
+
+static size_t
+allocated(const BufferObject *self)
+{
+    const struct buffer *b = &self->buffer;
+    return b->released ? 0 : b->storage.committed - b->given_back;
+}
+
+static PyObject *
+Buffer_alloc(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromSize_t(allocated(as_buffer(op)));
+}
+
+static PyObject *
+Buffer_sizeof(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    const BufferObject *self = as_buffer(op);
+    size_t outside = self->buffer.tier == BUFFER_SMALL ? 0 : allocated(self);
+    return PyLong_FromSize_t((size_t)Py_TYPE(op)->tp_basicsize + outside);
+}
+
+/* Attributes. */
+
+static PyObject *
+get_capacity(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(buffer_capacity(&as_buffer(op)->buffer));
+}
+
+static PyObject *
+get_committed(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(buffer_committed(&as_buffer(op)->buffer));
+}
+
+/* Whoever asks may keep the number, so nothing moves from here on. */
+static PyObject *
+get_address(PyObject *op, void *Py_UNUSED(closure))
+{
+    BufferObject *self = as_buffer(op);
+    struct buffer *b = &self->buffer;
+    if (gate_read(self, "address") < 0)
+        return NULL;
+    if (is_movable(self) && !b->frozen) {
+        buffer_promote(b, true);
+        show_base(self);
+    }
+    b->pinned = true;
+    return PyLong_FromVoidPtr(b->start);
+}
+
+static PyObject *
+get_exports(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSsize_t(layout_exports(&as_buffer(op)->base));
+}
+
+static PyObject *
+get_name(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *name = as_buffer(op)->name;
+    return Py_NewRef(name == NULL ? Py_None : name);
+}
+
+/* The type. */
+
+PyDoc_STRVAR(buffer_doc,
+"Buffer(source=b'', encoding=None, errors=None, *, capacity=None, huge_pages='auto', name=None)\n"
+"--\n\n"
+"A bytearray that grows in place and never moves while it is exported.\n\n"
+"Parameters\n----------\n"
+"source, encoding, errors\n    As for bytearray.\n"
+"capacity : int, optional\n"
+"    Bytes that can be had without ever moving, and the most that the Buffer holds. Without it\n"
+"    the storage moves when it is outgrown and nothing is exported.\n"
+"huge_pages : 'auto', True or False\n"
+"    Whether to ask the system for huge pages; 'auto' does so for large contents.\n"
+"name : str, optional\n    Shown by the system beside the pages, where it can (Linux 5.17).\n\n"
+"Raises\n------\n"
+"ReservationError\n    If the addresses for `capacity` cannot be reserved.\n"
+"CapacityError\n    If the source is larger than the capacity.\n"
+"UnsupportedError\n    If huge_pages is True and the system has none.\n"
+"MemoryError, CommitError\n    If there is no memory for the source.\n");
+
+#define METHOD(name, function, flags, doc) {name, (PyCFunction)(void (*)(void))function, flags, doc}
+
+static PyMethodDef methods[] = {
+    METHOD("append", Buffer_append, METH_O,
+           "append($self, item, /)\n--\n\nAppend a single item to the end of the Buffer.\n\n"
+           "Works while the Buffer is exported."),
+    METHOD("extend", Buffer_extend, METH_O,
+           "extend($self, iterable_of_ints, /)\n--\n\n"
+           "Append all the items from a bytes-like object, an iterator or a sequence.\n\n"
+           "Works while the Buffer is exported. If the iterable raises, nothing is appended."),
+    METHOD("insert", Buffer_insert, METH_FASTCALL,
+           "insert($self, index, item, /)\n--\n\n"
+           "Insert a single item before the given index.\n\n"
+           "Raises BufferError if that moves bytes which are exported."),
+    METHOD("pop", Buffer_pop, METH_FASTCALL,
+           "pop($self, index=-1, /)\n--\n\nRemove and return a single item.\n\n"
+           "Raises IndexError if there is none, BufferError while exported."),
+    METHOD("remove", Buffer_remove, METH_O,
+           "remove($self, value, /)\n--\n\nRemove the first occurrence of a value.\n\n"
+           "Raises ValueError if there is none, BufferError while exported."),
+    METHOD("clear", Buffer_clear, METH_NOARGS,
+           "clear($self, /)\n--\n\nRemove all items. Raises BufferError while exported."),
+    METHOD("reverse", Buffer_reverse, METH_NOARGS,
+           "reverse($self, /)\n--\n\nReverse the order of the values in place."),
+    METHOD("resize", Buffer_resize, METH_O,
+           "resize($self, size, /)\n--\n\n"
+           "Set the length to `size` bytes; new bytes are zero (as bytearray.resize of Python 3.14).\n\n"
+           "Raises ValueError for a negative size, BufferError if it shrinks while exported."),
+    METHOD("take_bytes", Buffer_take_bytes, METH_FASTCALL,
+           "take_bytes($self, n=None, /)\n--\n\n"
+           "Take the first n bytes out and return them as bytes (as bytearray.take_bytes of Python\n"
+           "3.15). A negative n counts from the end; None takes all.\n\n"
+           "Raises IndexError if there are fewer, BufferError while exported."),
+    METHOD("ensure", Buffer_ensure, METH_O,
+           "ensure($self, n, /)\n--\n\n"
+           "Make sure that n more bytes can be appended without a system call.\n\n"
+           "Raises CommitError, CapacityError or MemoryError now rather than later, and BufferError\n"
+           "if they can only be had by moving while exported."),
+    METHOD("spare", Buffer_spare, METH_O,
+           "spare($self, n, /)\n--\n\n"
+           "A writable memoryview of n zeroed bytes past the end, to be filled by recv_into,\n"
+           "readinto or C code and then taken in by advance().\n\n"
+           "Any other change of the length takes them back. The view counts as an export.\n"
+           "Raises as ensure() does."),
+    METHOD("advance", Buffer_advance, METH_O,
+           "advance($self, k, /)\n--\n\n"
+           "Take the first k of the bytes that spare() lent into the Buffer.\n\n"
+           "Raises ValueError if they were not lent or something else took them back."),
+    METHOD("read_from", Buffer_read_from, METH_VARARGS | METH_KEYWORDS,
+           "read_from($self, /, source, size=-1)\n--\n\n"
+           "Append what a file (readinto), a socket (recv_into) or a file descriptor gives, without\n"
+           "a copy in between.\n\n"
+           "Parameters\n----------\n"
+           "source : file object, socket or int\n"
+           "size : int\n    With size >= 0 one read of at most that many bytes, which may be short;\n"
+           "    otherwise reads to the end, or until the capacity is reached.\n\n"
+           "Returns\n-------\n"
+           "int or None\n    Bytes appended; 0 at the end; None if a non-blocking source has nothing.\n\n"
+           "Raises\n------\n"
+           "OSError\n    From the source, or if it reports an impossible count. Bytes of the reads\n"
+           "    before stay.\n"
+           "TypeError\n    If the source can do none of the above."),
+    METHOD("shrink_to_fit", Buffer_shrink_to_fit, METH_NOARGS,
+           "shrink_to_fit($self, /)\n--\n\n"
+           "Give back memory that the contents do not need. While exported nothing moves."),
+    METHOD("freeze", Buffer_freeze, METH_NOARGS,
+           "freeze($self, /)\n--\n\n"
+           "Make the Buffer read-only for good, by page protection where it has pages of its own.\n\n"
+           "Raises BufferError while a writable export lives."),
+    METHOD("release", Buffer_release, METH_NOARGS,
+           "release($self, /)\n--\n\n"
+           "Give all memory back. Using the Buffer afterwards raises StateError.\n\n"
+           "Raises BufferError while exported."),
+    METHOD("__enter__", Buffer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn self."),
+    METHOD("__exit__", Buffer_exit, METH_VARARGS,
+           "__exit__($self, exc_type=None, exc=None, traceback=None, /)\n--\n\nRelease."),
+    METHOD("__reduce__", Buffer_reduce, METH_NOARGS,
+           "__reduce__($self, /)\n--\n\nHelper for pickle."),
+    METHOD("__reduce_ex__", Buffer_reduce_ex, METH_O,
+           "__reduce_ex__($self, protocol, /)\n--\n\n"
+           "Helper for pickle; out of band under protocol 5 (PEP 574)."),
+    METHOD("__copy__", Buffer_copy, METH_NOARGS,
+           "__copy__($self, /)\n--\n\nA Buffer of the same type, capacity and contents."),
+    METHOD("__deepcopy__", Buffer_deepcopy, METH_O,
+           "__deepcopy__($self, memo, /)\n--\n\nThe same; a subclass's state is copied deeply."),
+    METHOD("__alloc__", Buffer_alloc, METH_NOARGS,
+           "__alloc__($self, /)\n--\n\nBytes allocated or committed for the contents."),
+    METHOD("__sizeof__", Buffer_sizeof, METH_NOARGS,
+           "__sizeof__($self, /)\n--\n\nSize in memory, in bytes, with what is committed."),
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"capacity", get_capacity, NULL,
+     "Bytes that can be had without moving; with capacity= the hard limit.", NULL},
+    {"committed", get_committed, NULL,
+     "Bytes from the start that are accessible now, up to the capacity.", NULL},
+    {"address", get_address, NULL,
+     "Address of the first byte. Reading it pins the storage: it never moves afterwards.", NULL},
+    {"exports", get_exports, NULL, "How many exports are alive.", NULL},
+    {"name", get_name, NULL, "The name given when the Buffer was made, or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(BufferObject, weakrefs), Py_READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, (void *)buffer_doc},
+    {Py_tp_new, (void *)Buffer_new},
+    {Py_tp_init, (void *)Buffer_init},
+    {Py_tp_dealloc, (void *)Buffer_dealloc},
+    {Py_tp_repr, (void *)Buffer_repr},
+    {Py_tp_str, (void *)Buffer_str},
+    {Py_tp_iter, (void *)Buffer_iter},
+    {Py_tp_richcompare, (void *)Buffer_richcompare},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {Py_tp_members, members},
+    {Py_bf_getbuffer, (void *)Buffer_getbuffer},
+    {Py_bf_releasebuffer, (void *)Buffer_releasebuffer},
+    {Py_sq_length, (void *)Buffer_length},
+    {Py_sq_concat, (void *)Buffer_concat},
+    {Py_sq_repeat, (void *)Buffer_repeat},
+    {Py_sq_item, (void *)Buffer_item},
+    {Py_sq_ass_item, (void *)Buffer_ass_item},
+    {Py_sq_contains, (void *)Buffer_contains},
+    {Py_sq_inplace_concat, (void *)Buffer_inplace_add},
+    {Py_sq_inplace_repeat, (void *)Buffer_inplace_repeat},
+    {Py_mp_length, (void *)Buffer_length},
+    {Py_mp_subscript, (void *)Buffer_subscript},
+    {Py_mp_ass_subscript, (void *)Buffer_ass_subscript},
+    {Py_nb_remainder, (void *)Buffer_remainder},
+    {Py_nb_inplace_add, (void *)Buffer_inplace_add},
+    {Py_nb_inplace_multiply, (void *)Buffer_inplace_multiply},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "growable.Buffer",
+    .basicsize = sizeof(BufferObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};
+
+PyObject *
+Buffer_make_type(PyObject *module, struct module_state *state)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &spec, (PyObject *)&PyByteArray_Type);
+    if (type == NULL)
+        return NULL;
+    ((PyTypeObject *)type)->tp_vectorcall = Buffer_vectorcall;
+    if (Pinned_wrap_methods((PyTypeObject *)type, state) < 0)
+        Py_CLEAR(type);
+    return type;
+}

@@ -1,0 +1,183 @@
+/* content.c - taking the bytes of arguments, with the interpreter's own conversions and errors.
+ *
+ * What a reader would get wrong: iterables are collected in a bytearray that nobody else can reach,
+ * so an iterator that changes the target, lies about its length or raises half-way changes nothing.
+ */
+#include "content.h"
+
+static int
+borrow(struct content *content, PyObject *owner, const char *bytes, Py_ssize_t size)
+{
+    content->owner = Py_NewRef(owner);
+    content->bytes = bytes;
+    content->size = size;
+    content->view.obj = NULL;
+    return 0;
+}
+
+/* Steals the bytearray. */
+static int
+adopt(struct content *content, PyObject *copy)
+{
+    if (copy == NULL)
+        return -1;
+    content->owner = copy;
+    content->bytes = PyByteArray_AS_STRING(copy);
+    content->size = PyByteArray_GET_SIZE(copy);
+    content->view.obj = NULL;
+    return 0;
+}
+
+static int
+borrow_buffer(const BufferObject *self, PyObject *source, struct content *content)
+{
+    BufferObject *other = as_buffer(source);
+    if (other->buffer.released)
+        return errors_raise(state_of(self), &other->buffer, BUFFER_RELEASED, "read");
+    return borrow(content, source, other->buffer.start, (Py_ssize_t)other->buffer.length);
+}
+
+/* 1 when it was borrowed, 0 when it is of another type, -1 with an exception. */
+static int
+borrow_known(const BufferObject *self, PyObject *source, struct content *content)
+{
+    if (PyBytes_CheckExact(source))
+        borrow(content, source, PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source));
+    else if (PyByteArray_CheckExact(source))
+        borrow(content, source, PyByteArray_AS_STRING(source), PyByteArray_GET_SIZE(source));
+    else if (Py_IS_TYPE(source, state_of(self)->buffer_type))
+        return borrow_buffer(self, source, content) < 0 ? -1 : 1;
+    else
+        return 0;
+    return 1;
+}
+
+int
+content_of_buffer(const BufferObject *self, PyObject *source, struct content *content)
+{
+    int known = borrow_known(self, source, content);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    if (PyObject_GetBuffer(source, &content->view, PyBUF_SIMPLE) < 0)
+        return -1;
+    content->owner = NULL;
+    content->bytes = content->view.buf;
+    content->size = content->view.len;
+    return 0;
+}
+
+static PyObject *
+copy_view(Py_buffer *view)
+{
+    PyObject *copy = PyByteArray_FromStringAndSize(NULL, view->len);
+    if (copy != NULL &&
+        PyBuffer_ToContiguous(PyByteArray_AS_STRING(copy), view, view->len, 'C') < 0)
+        Py_CLEAR(copy);
+    PyBuffer_Release(view);
+    return copy;
+}
+
+/* Of any layout; what is not contiguous is copied. */
+static int
+content_of_view(PyObject *source, struct content *content)
+{
+    if (PyObject_GetBuffer(source, &content->view, PyBUF_FULL_RO) < 0)
+        return -1;
+    if (!PyBuffer_IsContiguous(&content->view, 'C'))
+        return adopt(content, copy_view(&content->view));
+    content->owner = NULL;
+    content->bytes = content->view.buf;
+    content->size = content->view.len;
+    return 0;
+}
+
+/* 1 for a count, 0 when it is none after all, -1 with an exception. */
+static int
+content_of_count(PyObject *source, struct content *content)
+{
+    Py_ssize_t count = PyNumber_AsSsize_t(source, PyExc_OverflowError);
+    if (count == -1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    if (count < 0) {
+        PyErr_SetString(PyExc_ValueError, "negative count");
+        return -1;
+    }
+    content->owner = NULL;
+    content->view.obj = NULL;
+    content->bytes = NULL;
+    content->size = count;
+    return 1;
+}
+
+int
+content_of_any(const BufferObject *self, PyObject *source, struct content *content)
+{
+    int known = borrow_known(self, source, content);
+    if (known == 0 && PyIndex_Check(source))
+        known = content_of_count(source, content);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    if (PyObject_CheckBuffer(source))
+        return content_of_view(source, content);
+    return adopt(content, PyObject_CallOneArg((PyObject *)&PyByteArray_Type, source));
+}
+
+static int
+content_of_self(const BufferObject *self, struct content *content)
+{
+    const struct buffer *b = &self->buffer;
+    return adopt(content, PyByteArray_FromStringAndSize(b->start, (Py_ssize_t)b->length));
+}
+
+int
+content_of_values(const BufferObject *self, PyObject *source, struct content *content)
+{
+    if (source == (PyObject *)self)
+        return content_of_self(self, content);
+    int known = borrow_known(self, source, content);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    if (!PyByteArray_Check(source) && (PyNumber_Check(source) || PyUnicode_Check(source))) {
+        PyErr_SetString(PyExc_TypeError, "can assign only bytes, buffers, or iterables "
+                                         "of ints in range(0, 256)");
+        return -1;
+    }
+    if (PyObject_CheckBuffer(source))
+        return content_of_view(source, content);
+    return adopt(content, PyObject_CallOneArg((PyObject *)&PyByteArray_Type, source));
+}
+
+int
+content_of_iterable(const BufferObject *self, PyObject *iterable, struct content *content)
+{
+    PyObject *collected = PyByteArray_FromStringAndSize(NULL, 0);
+    if (collected == NULL)
+        return -1;
+    PyObject *args[] = {collected, iterable};
+    PyObject *done = PyObject_Vectorcall(state_of(self)->bytearray_extend, args, 2, NULL);
+    if (done == NULL) {
+        Py_DECREF(collected);
+        return -1;
+    }
+    Py_DECREF(done);
+    return adopt(content, collected);
+}
+
+void
+content_refresh(const BufferObject *self, struct content *content)
+{
+    if (content->owner == (PyObject *)self)
+        content->bytes = self->buffer.start;
+}
+
+void
+content_release(struct content *content)
+{
+    Py_XDECREF(content->owner);
+    if (content->view.obj != NULL)
+        PyBuffer_Release(&content->view);
+}

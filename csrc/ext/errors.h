@@ -1,0 +1,25 @@
+/* errors.h - the one translation from error codes to Python exceptions.
+ *
+ * What a reader would get wrong: where bytearray raises a built-in exception with a given message,
+ * so do we; only what bytearray does not know raises a class of ours.
+ */
+#ifndef GROWABLE_ERRORS_H
+#define GROWABLE_ERRORS_H
+
+#include "state.h"
+
+/* Makes the exception classes and adds them to the module. */
+int errors_add(PyObject *module, struct module_state *state);
+
+/* Raises what `error`, a result of a function of buffer.h, means. Always returns -1. */
+int errors_raise(struct module_state *state, const struct buffer *b, int error,
+                 const char *operation);
+
+/* Raises UnsupportedError. Always returns -1. */
+int errors_raise_unsupported(struct module_state *state, const char *operation,
+                             const char *feature);
+
+/* bytearray's own BufferError. Always returns -1. */
+int errors_raise_exported(void);
+
+#endif

@@ -1,0 +1,359 @@
+/* module.c - growable._core: the module, its state, the settings, and the self-test at import.
+ *
+ * What a reader would get wrong: the self-test is no luxury. A Buffer relies on the layout of the
+ * interpreter's bytearray and on its fence against resizing; where one of them is not as we know it
+ * the import fails, instead of a heap being corrupted later.
+ */
+#include "buffer_object.h"
+#include "pinned.h"
+#include "tail.h"
+
+#ifdef GROWABLE_FAULT
+#include "fault.h"
+#endif
+
+#if PY_VERSION_HEX < 0x030d0000
+#include <tracemalloc.h>
+#endif
+
+enum { TRACE_DOMAIN = 0x67726f77 }; /* "grow": tracemalloc keeps our pages apart from the heap */
+
+#define DEFAULT_RESERVATION (sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 26)
+#define DEFAULT_POOL_BUDGET ((size_t)64 << 20)
+
+/* The environment that the core sees. */
+
+static void *
+env_allocate(void *Py_UNUSED(context), size_t size)
+{
+    return PyMem_Malloc(size);
+}
+
+static void *
+env_reallocate(void *Py_UNUSED(context), void *block, size_t size)
+{
+    return PyMem_Realloc(block, size);
+}
+
+static void
+env_free(void *Py_UNUSED(context), void *block)
+{
+    PyMem_Free(block);
+}
+
+static void
+env_committed(void *Py_UNUSED(context), const void *base, size_t committed)
+{
+    if (committed == 0)
+        (void)PyTraceMalloc_Untrack(TRACE_DOMAIN, (uintptr_t)base);
+    else
+        (void)PyTraceMalloc_Track(TRACE_DOMAIN, (uintptr_t)base, committed);
+}
+
+static int
+make_env(struct module_state *state)
+{
+    state->env = (struct buffer_env){
+        .allocate = env_allocate,
+        .reallocate = env_reallocate,
+        .free = env_free,
+        .committed = env_committed,
+        .context = state,
+    };
+    int error = env_open(&state->env, DEFAULT_RESERVATION, DEFAULT_POOL_BUDGET);
+    if (error == 0)
+        return 0;
+    if (error == ENV_NO_MEMORY) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    PyErr_Format(PyExc_ImportError, "growable: the system does not tell its page size (error %d)",
+                 error);
+    return -1;
+}
+
+/* Settings. */
+
+static int
+huge_setting(PyObject *setting, enum buffer_huge *huge)
+{
+    if (setting != Py_None && !PyBool_Check(setting)) {
+        PyErr_SetString(PyExc_TypeError, "huge_pages must be None, True or False");
+        return -1;
+    }
+    *huge = setting == Py_None ? BUFFER_HUGE_AUTO
+            : setting == Py_True ? BUFFER_HUGE_ALWAYS : BUFFER_HUGE_NEVER;
+    return 0;
+}
+
+static PyObject *
+core_configure(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"reservation", "pool_budget", "huge_pages", NULL};
+    struct module_state *state = PyModule_GetState(module);
+    Py_ssize_t reservation, budget;
+    PyObject *setting;
+    enum buffer_huge huge;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nnO:configure", keywords, &reservation, &budget,
+                                     &setting) || huge_setting(setting, &huge) < 0)
+        return NULL;
+    if (reservation <= 0 || budget < 0) {
+        PyErr_SetString(PyExc_ValueError, "reservation must be > 0 and pool_budget >= 0");
+        return NULL;
+    }
+    env_configure(&state->env, (size_t)reservation, (size_t)budget);
+    state->huge = huge;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+limit_or_none(size_t limit)
+{
+    return limit == ENV_NO_LIMIT ? Py_NewRef(Py_None) : PyLong_FromSize_t(limit);
+}
+
+static PyObject *
+huge_or_auto(enum buffer_huge huge)
+{
+    return huge == BUFFER_HUGE_AUTO ? PyUnicode_FromString("auto")
+                                    : PyBool_FromLong(huge == BUFFER_HUGE_ALWAYS);
+}
+
+static PyObject *
+build_limits(const struct env_facts *facts)
+{
+    return Py_BuildValue("{sNsNsN}", "address_space", limit_or_none(facts->address_limit), "data",
+                         limit_or_none(facts->data_limit), "mappings",
+                         limit_or_none(facts->max_mappings));
+}
+
+static PyObject *
+build_capabilities(const struct env_facts *facts)
+{
+    return Py_BuildValue(
+        "{sNsNsNsNsNsNsN}", "reserve_lazy", PyBool_FromLong(facts->reserve_lazy), "discard",
+        PyBool_FromLong(facts->discard), "populate", PyBool_FromLong(facts->populate),
+        "advise_huge", PyBool_FromLong(facts->advise_huge), "name", PyBool_FromLong(facts->name),
+        "remap", PyBool_FromLong(facts->remap), "query_resident",
+        PyBool_FromLong(facts->query_resident));
+}
+
+static PyObject *
+build_defaults(const struct env_facts *facts, enum buffer_huge huge)
+{
+    return Py_BuildValue("{sNsNsN}", "reservation", PyLong_FromSize_t(facts->reservation),
+                         "pool_budget", PyLong_FromSize_t(facts->budget), "huge_pages",
+                         huge_or_auto(huge));
+}
+
+static PyObject *
+build_pool(const struct env_facts *facts)
+{
+    return Py_BuildValue("{sNsNsNsN}", "reservations", PyLong_FromSize_t(facts->reservations),
+                         "reserved_bytes", PyLong_FromSize_t(facts->reserved_bytes), "pooled",
+                         PyLong_FromSize_t(facts->pooled), "pooled_bytes",
+                         PyLong_FromSize_t(facts->pooled_bytes));
+}
+
+static PyObject *
+core_query(PyObject *module, PyObject *Py_UNUSED(unused))
+{
+    struct module_state *state = PyModule_GetState(module);
+    struct env_facts facts;
+    env_query(&state->env, &facts);
+    return Py_BuildValue(
+        "{sNsNsNsssssNsNsNsN}", "page_size", PyLong_FromSize_t(facts.page_size), "granularity",
+        PyLong_FromSize_t(facts.granularity), "huge_page_size",
+        PyLong_FromSize_t(facts.huge_page_size), "thp", facts.thp, "overcommit", facts.overcommit,
+        "limits", build_limits(&facts), "defaults", build_defaults(&facts, state->huge), "pool",
+        build_pool(&facts), "capabilities", build_capabilities(&facts));
+}
+
+static PyObject *
+core_page_map(PyObject *module, PyObject *op)
+{
+    struct module_state *state = PyModule_GetState(module);
+    if (!PyObject_TypeCheck(op, state->buffer_type)) {
+        PyErr_Format(PyExc_TypeError, "page_map: expected a Buffer, not %.200s",
+                     Py_TYPE(op)->tp_name);
+        return NULL;
+    }
+    struct buffer *b = &as_buffer(op)->buffer;
+    if (b->released || b->tier != BUFFER_RESERVED)
+        Py_RETURN_NONE;
+    PyObject *map = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)buffer_page_count(b));
+    if (map == NULL)
+        return NULL;
+    int error = buffer_page_map(b, (unsigned char *)PyBytes_AS_STRING(map));
+    if (error != BUFFER_OK) {
+        errors_raise(state, b, error, "page_map");
+        Py_CLEAR(map);
+    }
+    return map;
+}
+
+/* The self-test: a reader, the fence, and growth under an export. */
+
+static bool
+reads_through_base(PyObject *buffer)
+{
+    PyObject *found = PyObject_CallMethod(buffer, "find", "y", "c");
+    long at = found == NULL ? -1 : PyLong_AsLong(found);
+    Py_XDECREF(found);
+    return at == 2 && PyByteArray_Check(buffer) && PyByteArray_Size(buffer) == 3 &&
+           memcmp(PyByteArray_AsString(buffer), "abc", 4) == 0;
+}
+
+static bool
+is_fenced(PyObject *buffer)
+{
+    if (PyByteArray_Resize(buffer, 100) == 0 || !PyErr_ExceptionMatches(PyExc_BufferError))
+        return false;
+    PyErr_Clear();
+    return PyByteArray_Size(buffer) == 3;
+}
+
+static bool
+grows_under_export(PyObject *buffer)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(buffer, &view, PyBUF_FULL_RO) < 0)
+        return false;
+    PyObject *done = PyObject_CallMethod(buffer, "extend", "y", "defghijklmnopqrstuvwxyz0123456789");
+    bool same = done != NULL && view.buf == as_buffer(buffer)->buffer.start &&
+                memcmp(PyByteArray_AsString(buffer), "abcdef", 6) == 0;
+    Py_XDECREF(done);
+    PyBuffer_Release(&view);
+    return same;
+}
+
+static int
+self_test(struct module_state *state)
+{
+    if (PyByteArray_Type.tp_basicsize == sizeof(PyByteArrayObject)) {
+        PyObject *buffer = PyObject_CallFunction((PyObject *)state->buffer_type, "y", "abc");
+        bool works = buffer != NULL && reads_through_base(buffer) && is_fenced(buffer) &&
+                     grows_under_export(buffer);
+        Py_XDECREF(buffer);
+        if (works)
+            return 0;
+    }
+    PyErr_Clear();
+    PyErr_Format(PyExc_ImportError,
+                 "growable: the bytearray of this interpreter (%s) does not work as growable knows "
+                 "it; please report this version", Py_GetVersion());
+    return -1;
+}
+
+/* The module. */
+
+static int
+make_types(PyObject *module, struct module_state *state)
+{
+    state->tail_type = Tail_make_type(module);
+    state->pinned_type = Pinned_make_type(module);
+    if (state->tail_type == NULL || state->pinned_type == NULL)
+        return -1;
+    state->buffer_type = (PyTypeObject *)Buffer_make_type(module, state);
+    if (state->buffer_type == NULL)
+        return -1;
+    return PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type);
+}
+
+static int
+find_helpers(PyObject *module, struct module_state *state)
+{
+    state->bytearray_extend = PyObject_GetAttrString((PyObject *)&PyByteArray_Type, "extend");
+    state->rebuild = PyObject_GetAttrString(module, "_rebuild");
+    return state->bytearray_extend == NULL || state->rebuild == NULL ? -1 : 0;
+}
+
+static int
+core_exec(PyObject *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+    if (make_env(state) < 0 || errors_add(module, state) < 0 || find_helpers(module, state) < 0 ||
+        make_types(module, state) < 0)
+        return -1;
+    return self_test(state);
+}
+
+static int
+core_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct module_state *state = PyModule_GetState(module);
+    Py_VISIT(state->buffer_type);
+    Py_VISIT(state->tail_type);
+    Py_VISIT(state->pinned_type);
+    for (int kind = 0; kind < ERROR_KINDS; kind++)
+        Py_VISIT(state->errors[kind]);
+    Py_VISIT(state->bytearray_extend);
+    Py_VISIT(state->rebuild);
+    return 0;
+}
+
+static int
+core_clear(PyObject *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+    Py_CLEAR(state->rebuild);
+    Py_CLEAR(state->bytearray_extend);
+    Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->tail_type);
+    Py_CLEAR(state->pinned_type);
+    for (int kind = 0; kind < ERROR_KINDS; kind++)
+        Py_CLEAR(state->errors[kind]);
+    return 0;
+}
+
+/* Runs after the last Buffer, which keeps its type and so the module. */
+static void
+core_free(void *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+    (void)core_clear(module);
+    env_close(&state->env);
+}
+
+static PyMethodDef functions[] = {
+    {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
+     "configure($module, /, reservation, pool_budget, huge_pages)\n--\n\n"
+     "Set the defaults: sizes in bytes, huge_pages None for 'auto'."},
+    {"query", core_query, METH_NOARGS,
+     "query($module, /)\n--\n\nLimits, capabilities, defaults and the pool, read now."},
+    {"page_map", core_page_map, METH_O,
+     "page_map($module, buffer, /)\n--\n\n"
+     "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"
+     "None where the contents do not stand in pages of their own."},
+    {"_rebuild", Buffer_rebuild, METH_VARARGS, "Helper for pickle."},
+#ifdef GROWABLE_FAULT
+    FAULT_FUNCTIONS
+#endif
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, (void *)core_exec},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef growable_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "growable._core",
+    .m_doc = "The C core of growable. Use the names that growable itself exports.",
+    .m_size = sizeof(struct module_state),
+    .m_methods = functions,
+    .m_slots = module_slots,
+    .m_traverse = core_traverse,
+    .m_clear = core_clear,
+    .m_free = core_free,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&growable_module);
+}

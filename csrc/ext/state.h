@@ -1,0 +1,36 @@
+/* state.h - what one interpreter's copy of the module holds.
+ *
+ * What a reader would get wrong: a Buffer reaches this through its environment's context, not
+ * through its type, since its type may be a subclass.
+ */
+#ifndef GROWABLE_STATE_H
+#define GROWABLE_STATE_H
+
+#include <Python.h>
+
+#include "buffer.h"
+
+enum error_kind {
+    ERROR_BASE,
+    ERROR_RESERVATION,
+    ERROR_COMMIT,
+    ERROR_CAPACITY,
+    ERROR_STATE,
+    ERROR_UNSUPPORTED,
+    ERROR_KINDS
+};
+
+struct module_state {
+    struct buffer_env env;
+    enum buffer_huge huge; /* what huge_pages="auto" means */
+    PyTypeObject *buffer_type;
+    PyTypeObject *tail_type;
+    PyTypeObject *pinned_type;
+    PyObject *errors[ERROR_KINDS];
+    PyObject *bytearray_extend;
+    PyObject *rebuild;
+};
+
+extern struct PyModuleDef growable_module;
+
+#endif
