@@ -48,37 +48,51 @@ Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
     return Buffer_initialize(op, source, encoding, errors, &options);
 }
 
-/* Buffer() and Buffer(source) without a tuple; everything else the ordinary way. */
+static PyObject *
+pack_keywords(PyObject *const *values, PyObject *names)
+{
+    PyObject *kwargs = PyDict_New();
+    for (Py_ssize_t i = 0; kwargs != NULL && i < PyTuple_GET_SIZE(names); i++)
+        if (PyDict_SetItem(kwargs, PyTuple_GET_ITEM(names, i), values[i]) < 0)
+            Py_CLEAR(kwargs);
+    return kwargs;
+}
+
+static PyObject *
+pack_arguments(PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *tuple = PyTuple_New(nargs);
+    for (Py_ssize_t i = 0; tuple != NULL && i < nargs; i++)
+        PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+    return tuple;
+}
+
+/* The ordinary way. */
+static PyObject *
+call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *tuple = pack_arguments(args, nargs), *op = NULL;
+    PyObject *kwargs = kwnames == NULL ? NULL : pack_keywords(args + nargs, kwnames);
+    if (tuple != NULL && (kwargs != NULL || kwnames == NULL))
+        op = PyType_Type.tp_call(type, tuple, kwargs);
+    Py_XDECREF(tuple);
+    Py_XDECREF(kwargs);
+    return op;
+}
+
+/* Buffer() and Buffer(source) need no tuple. */
 static PyObject *
 Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    static const struct buffer_options none = {NULL, NULL, NULL};
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    if (nargs > 1 || kwnames != NULL) {
-        PyObject *const *all = args;
-        PyObject *tuple = PyTuple_New(nargs), *kwargs = NULL, *op = NULL;
-        Py_ssize_t named = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
-        bool failed = tuple == NULL || (named > 0 && (kwargs = PyDict_New()) == NULL);
-        for (Py_ssize_t i = 0; !failed && i < nargs; i++)
-            PyTuple_SET_ITEM(tuple, i, Py_NewRef(all[i]));
-        for (Py_ssize_t i = 0; !failed && i < named; i++)
-            failed = PyDict_SetItem(kwargs, PyTuple_GET_ITEM(kwnames, i), all[nargs + i]) < 0;
-        if (!failed)
-            op = Buffer_new((PyTypeObject *)type, NULL, NULL);
-        if (op != NULL && Buffer_init(op, tuple, kwargs) < 0)
-            Py_CLEAR(op);
-        Py_XDECREF(tuple);
-        Py_XDECREF(kwargs);
-        return op;
-    }
+    if (nargs > 1 || kwnames != NULL)
+        return call_type(type, args, nargs, kwnames);
     PyObject *op = Buffer_new((PyTypeObject *)type, NULL, NULL);
-    if (op == NULL || nargs == 0) {
-        if (op != NULL)
-            as_buffer(op)->initialized = true;
-        return op;
-    }
-    struct buffer_options options = {NULL, NULL, NULL};
-    if (Buffer_initialize(op, args[0], NULL, NULL, &options) < 0)
+    if (op != NULL && nargs == 1 && Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)
         Py_CLEAR(op);
+    if (op != NULL)
+        as_buffer(op)->initialized = true;
     return op;
 }
 
@@ -229,8 +243,7 @@ Buffer_repeat(PyObject *op, Py_ssize_t count)
 static PyObject *
 Buffer_remainder(PyObject *left, PyObject *right)
 {
-    if (!PyByteArray_Check(left) || Py_TYPE(left)->tp_dealloc == PyByteArray_Type.tp_dealloc ||
-        state_of_type(Py_TYPE(left)) == NULL) {
+    if (!PyByteArray_Check(left) || state_of_type(Py_TYPE(left)) == NULL) {
         PyErr_Clear();
         Py_RETURN_NOTIMPLEMENTED;
     }
