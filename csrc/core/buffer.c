@@ -52,7 +52,7 @@ place_capacity(struct buffer *b, size_t capacity)
 {
     if (capacity < b->storage.size)
         return BUFFER_OK;
-    if (capacity < BUFFER_PROMOTE_AT / 8)
+    if (capacity < BUFFER_PROMOTE_AT)
         return storage_relocate(b, capacity, STORAGE_HEAP, false);
     return storage_relocate(b, 2 * capacity + 1, STORAGE_RESERVED, false);
 }

@@ -44,7 +44,10 @@
 #define BUFFER_MAX ((size_t)PTRDIFF_MAX - 1)
 
 enum {
-    BUFFER_PROMOTE_AT = 32 * 1024 /* a buffer that needs more than this gets a reservation */
+    /* A buffer that needs this much gets a reservation where one is cheap, */
+    BUFFER_PROMOTE_AT = 4 * 1024,
+    /* and from here on in any case: the copy is paid for by the page faults of the rest. */
+    BUFFER_PROMOTE_SURELY_AT = 64 * 1024
 };
 
 enum buffer_error {

@@ -14,7 +14,6 @@
 #include <stddef.h>
 
 enum {
-    GROWTH_HEAP_STEP = 16,             /* heap blocks are multiples of this */
     GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
     GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
@@ -34,15 +33,14 @@ growth_round_down(size_t size, size_t unit)
     return size & ~(unit - 1);
 }
 
-/* The size of the heap block to ask for, given the present one. */
+/* The size of the heap block to ask for, given the present one. A large step gets just what it
+ * needs, as a bytearray does: it may be the last. */
 static inline size_t
 growth_heap_size(size_t needed, size_t current)
 {
     size_t extra = current < GROWTH_GENEROUS_HEAP ? current / 2 : current / 8;
     size_t generous = current + extra;
-    size_t wanted = generous > needed ? generous : needed;
-    size_t rounded = growth_round_up(wanted, GROWTH_HEAP_STEP);
-    return rounded < needed ? needed : rounded;
+    return generous > needed ? generous : needed;
 }
 
 /* The offset up to which to commit, given that `needed` bytes must be accessible and `committed`

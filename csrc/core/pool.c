@@ -30,6 +30,12 @@ pool_most_ranges(const struct pool *pool)
     return pool->info.max_mappings / 4;
 }
 
+bool
+pool_is_cheap(const struct pool *pool)
+{
+    return pool->idle_count > 0 || pool->live < POOL_SLOTS;
+}
+
 static size_t
 address_budget(const struct pool *pool)
 {

@@ -52,6 +52,9 @@ int pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t lea
 /* Takes a range back. The whole of [0, committed) must be committed and writable. */
 void pool_give(struct pool *pool, struct range *range);
 
+/* Whether pool_take would find an idle range, or the process has so few that one more is no matter. */
+bool pool_is_cheap(const struct pool *pool);
+
 /* How many ranges may be out before lazy ones are taken instead. */
 size_t pool_most_ranges(const struct pool *pool);
 

@@ -174,7 +174,8 @@ void
 storage_free(struct buffer *b)
 {
     give_up(b, false);
-    b->env->free(b->env->context, b->retired);
+    if (b->retired != NULL)
+        b->env->free(b->env->context, b->retired);
     b->retired = NULL;
 }
 
@@ -301,16 +302,37 @@ enlarge(struct buffer *b, size_t need)
     return BUFFER_OK;
 }
 
-/* Where addresses are limited the heap is left to find room, as for a bytearray. */
+/* Where addresses are limited the heap is left to find room, as for a bytearray; and thousands of
+ * middling buffers are better off there than with a mapping each. */
 static bool
 belongs_on_heap(const struct buffer *b, size_t need)
 {
-    return need < BUFFER_PROMOTE_AT || b->env->pool->info.address_limit != VMEM_NO_LIMIT;
+    const struct pool *pool = b->env->pool;
+    if (need < BUFFER_PROMOTE_AT || pool->info.address_limit != VMEM_NO_LIMIT)
+        return true;
+    return need < BUFFER_PROMOTE_SURELY_AT && !pool_is_cheap(pool);
+}
+
+/* The most frequent move of all: the first block of a buffer that outgrew its owner's object. */
+static int
+leave_small(struct buffer *b, size_t need)
+{
+    struct place place;
+    int error = place_on_heap(b, need, &place);
+    if (error != BUFFER_OK)
+        return error;
+    memcpy(place.storage.base, b->start, b->length + 1);
+    open_all(b);
+    adopt(b, &place);
+    storage_refresh(b);
+    return BUFFER_OK;
 }
 
 static int
 relocate_to_heap(struct buffer *b, size_t need)
 {
+    if (b->tier == BUFFER_SMALL)
+        return leave_small(b, need);
     if (b->tier == BUFFER_HEAP)
         return reallocate(b, need);
     struct place place;

@@ -5,10 +5,25 @@
  */
 #include "content.h"
 
+/* An exact Buffer needs none of what tp_alloc does for subclasses, such as zeroing their slots. */
+static BufferObject *
+allocate_object(PyTypeObject *type, const struct module_state *state)
+{
+    if (type != state->buffer_type)
+        return (BufferObject *)type->tp_alloc(type, 0);
+    BufferObject *self = PyObject_New(BufferObject, type);
+    if (self != NULL) {
+        self->pins = 0;
+        self->name = self->weakrefs = NULL;
+        self->initialized = false;
+    }
+    return self;
+}
+
 PyObject *
 Buffer_allocate(PyTypeObject *type, struct module_state *state)
 {
-    BufferObject *self = (BufferObject *)type->tp_alloc(type, 0);
+    BufferObject *self = allocate_object(type, state);
     if (self == NULL)
         return NULL;
     buffer_init(&self->buffer, &state->env, self->block, SMALL_BLOCK);

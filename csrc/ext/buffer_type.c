@@ -88,7 +88,8 @@ Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
     if (nargs > 1 || kwnames != NULL)
         return call_type(type, args, nargs, kwnames);
-    PyObject *op = Buffer_new((PyTypeObject *)type, NULL, NULL);
+    PyObject *op = Buffer_allocate((PyTypeObject *)type,
+                                   PyType_GetModuleState((PyTypeObject *)type));
     if (op != NULL && nargs == 1 && Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)
         Py_CLEAR(op);
     if (op != NULL)
