@@ -295,13 +295,20 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
     return BUFFER_OK;
 }
 
-/* The terminator stands on a lent byte while only a part of the tail was taken in; that byte is kept
- * aside until it is taken in as well. */
-static void
-displace(struct buffer *b)
+static bool
+is_lent(const struct buffer *b)
 {
-    bool lent = used_end(b) < b->lent;
-    b->displaced = lent ? (int16_t)(unsigned char)b->start[b->length] : -1;
+    return b->lent_from == used_end(b) && b->lent > b->lent_from;
+}
+
+/* The terminator stands on the first lent byte, which is kept aside until it is taken in. Never while
+ * somebody may still write there: what they write must be what is taken in. */
+void
+buffer_settle(struct buffer *b)
+{
+    if (!is_lent(b) || b->displaced >= 0)
+        return;
+    b->displaced = (int16_t)(unsigned char)b->start[b->length];
     b->start[b->length] = 0;
 }
 
@@ -313,13 +320,15 @@ buffer_advance(struct buffer *b, size_t n)
         return error;
     if (n == 0)
         return BUFFER_OK;
-    if (b->lent_from != used_end(b) || n > b->lent - b->lent_from)
+    if (!is_lent(b) || n > b->lent - b->lent_from)
         return storage_fail(b, BUFFER_NOT_LENT, n, 0);
     if (b->displaced >= 0)
         b->start[b->length] = (char)b->displaced;
+    b->displaced = -1;
     b->length += n;
     b->lent_from += n;
-    displace(b);
+    if (b->lent_from == b->lent)
+        b->start[b->length] = 0;
     return BUFFER_OK;
 }
 
@@ -408,7 +417,7 @@ buffer_check(const struct buffer *b)
         return b->length == 0 && b->limit == 0;
     if (!check_storage(b))
         return false;
-    if (used_end(b) + 1 > b->storage.committed || b->start[b->length] != 0)
+    if (used_end(b) + 1 > b->storage.committed || (b->start[b->length] != 0 && !is_lent(b)))
         return false;
     if (b->length > b->limit || b->limit > b->capacity)
         return false;

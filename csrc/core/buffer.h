@@ -12,7 +12,8 @@
  *       |  gap    |  bytes in use      |0| accessible ...      |0|            |  reserved   |
  *
  * Invariants (buffer_check tests them all):
- *   - start[length] is accessible and zero, and so is everything up to start[limit];
+ *   - everything up to start[limit] is accessible, and start[length] is zero but for a lent tail that
+ *     was not settled;
  *   - length <= limit <= capacity;
  *   - bytes of [base + storage.dirty, base + storage.committed) past start + length read as zero;
  *   - the last accessible byte is never lent, so a reader that runs on to a zero finds one.
@@ -127,6 +128,9 @@ void buffer_close_gap(struct buffer *b, size_t at, size_t n);
  * change of the length takes them back. */
 int buffer_spare(struct buffer *b, size_t n, bool movable, char **tail);
 int buffer_advance(struct buffer *b, size_t n);
+
+/* Puts the terminator back, once nobody can write to the lent tail any more. */
+void buffer_settle(struct buffer *b);
 
 /* Gives back what the contents do not need. */
 int buffer_fit(struct buffer *b, bool movable);

@@ -13,7 +13,7 @@ allocate_object(PyTypeObject *type, const struct module_state *state)
         return (BufferObject *)type->tp_alloc(type, 0);
     BufferObject *self = PyObject_New(BufferObject, type);
     if (self != NULL) {
-        self->pins = 0;
+        self->pins = self->tails = 0;
         self->name = self->weakrefs = NULL;
         self->initialized = false;
     }

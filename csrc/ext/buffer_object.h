@@ -25,6 +25,7 @@ typedef struct {
     PyByteArrayObject base;
     struct buffer buffer;
     Py_ssize_t pins;
+    Py_ssize_t tails; /* exports of the lent tail, among the others */
     PyObject *name; /* NULL for none; buffer.name points into it */
     PyObject *weakrefs;
     bool initialized;

@@ -69,6 +69,8 @@ static int
 take_in(BufferObject *self, size_t n, const char *operation)
 {
     int error = buffer_advance(&self->buffer, n);
+    if (self->tails == 0)
+        buffer_settle(&self->buffer);
     show_base(self);
     if (error != BUFFER_OK)
         return errors_raise(state_of(self), &self->buffer, error, operation);

@@ -6,6 +6,7 @@
  */
 #include "buffer_object.h"
 #include "pinned.h"
+#include "tail.h"
 
 #include <stddef.h>
 
@@ -149,9 +150,12 @@ Buffer_getbuffer(PyObject *op, Py_buffer *view, int flags)
 }
 
 static void
-Buffer_releasebuffer(PyObject *op, Py_buffer *Py_UNUSED(view))
+Buffer_releasebuffer(PyObject *op, Py_buffer *view)
 {
-    as_buffer(op)->base.ob_exports--;
+    BufferObject *self = as_buffer(op);
+    self->base.ob_exports--;
+    if (view->internal == Tail_mark && --self->tails == 0)
+        buffer_settle(&self->buffer);
 }
 
 /* Slots that read. */

@@ -12,13 +12,19 @@ typedef struct {
     Py_ssize_t size;
 } TailObject;
 
+/* Any address that no other exporter uses. */
+static const char mark;
+void *const Tail_mark = (void *)(uintptr_t)&mark;
+
 static int
 Tail_getbuffer(PyObject *op, Py_buffer *view, int flags)
 {
     TailObject *self = (TailObject *)op;
     if (PyBuffer_FillInfo(view, (PyObject *)self->owner, self->start, self->size, 0, flags) < 0)
         return -1;
-    self->owner->base.ob_exports++; /* the Buffer's own bf_releasebuffer takes it back */
+    view->internal = Tail_mark;
+    self->owner->base.ob_exports++; /* the Buffer's own bf_releasebuffer takes both back */
+    self->owner->tails++;
     return 0;
 }
 

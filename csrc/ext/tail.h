@@ -10,6 +10,9 @@
 
 PyTypeObject *Tail_make_type(PyObject *module);
 
+/* What a view of a tail carries in its `internal`. */
+extern void *const Tail_mark;
+
 /* A writable memoryview of the n bytes at `start`. */
 PyObject *Tail_view(BufferObject *owner, char *start, Py_ssize_t n);
 
