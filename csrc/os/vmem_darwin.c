@@ -150,7 +150,7 @@ static bool is_writable(vm_address_t start, size_t size)
     while (start < end) {
         vm_address_t found = start;
         vm_size_t length = 0;
-        vm_region_basic_info_data_64_t info;
+        vm_region_basic_info_data_64_t info = {0};
         mach_msg_type_number_t count = VM_REGION_BASIC_INFO_COUNT_64;
         mach_port_t object = MACH_PORT_NULL;
         kern_return_t result = vm_region_64(mach_task_self(), &found, &length,
