@@ -20,11 +20,9 @@ Buffer_grow(BufferObject *self, size_t extra, const char *operation)
 }
 
 int
-gate_write(BufferObject *self, const char *operation)
+Buffer_refuse(const BufferObject *self, const char *operation)
 {
     const struct buffer *b = &self->buffer;
-    if (!b->frozen && !b->released)
-        return 0;
     int error = b->released ? BUFFER_RELEASED : BUFFER_FROZEN;
     return errors_raise(state_of(self), b, error, operation);
 }
@@ -35,14 +33,6 @@ gate_move(BufferObject *self, const char *operation)
     if (gate_write(self, operation) < 0)
         return -1;
     return is_movable(self) ? 0 : errors_raise_exported();
-}
-
-int
-gate_read(BufferObject *self, const char *operation)
-{
-    if (!self->buffer.released)
-        return 0;
-    return errors_raise(state_of(self), &self->buffer, BUFFER_RELEASED, operation);
 }
 
 /* Growing at the end. */

@@ -76,14 +76,26 @@ gate_grow(BufferObject *self, size_t extra, const char *operation)
     return Buffer_grow(self, extra, operation);
 }
 
+/* Raises what a frozen or released buffer raises. Always returns -1. */
+int Buffer_refuse(const BufferObject *self, const char *operation);
+
 /* The gate to writing in place. */
-int gate_write(BufferObject *self, const char *operation);
+static inline int
+gate_write(const BufferObject *self, const char *operation)
+{
+    const struct buffer *b = &self->buffer;
+    return b->frozen || b->released ? Buffer_refuse(self, operation) : 0;
+}
+
+/* The gate to reading. */
+static inline int
+gate_read(const BufferObject *self, const char *operation)
+{
+    return self->buffer.released ? Buffer_refuse(self, operation) : 0;
+}
 
 /* The gate to what moves or removes bytes. */
 int gate_move(BufferObject *self, const char *operation);
-
-/* The gate to reading. */
-int gate_read(BufferObject *self, const char *operation);
 
 /* In debug builds, the invariants. */
 #ifdef NDEBUG

@@ -4,7 +4,7 @@
  * only pin the buffer around it and refuse a released one; what changes the length is in
  * buffer_mutate.c, and no slot of the base that resizes is inherited.
  */
-#include "buffer_object.h"
+#include "content.h"
 #include "pinned.h"
 #include "tail.h"
 
@@ -42,7 +42,7 @@ Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *source = NULL;
     const char *encoding = NULL, *errors = NULL;
     struct buffer_options options = {NULL, NULL, NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Oss$OOO:Buffer", keywords, &source, &encoding,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Ozz$OOO:Buffer", keywords, &source, &encoding,
                                      &errors, &options.capacity, &options.huge_pages,
                                      &options.name))
         return -1;
@@ -176,19 +176,19 @@ gate_read_operand(const BufferObject *self, PyObject *op)
 static Py_ssize_t
 Buffer_length(PyObject *op)
 {
-    BufferObject *self = as_buffer(op);
+    const BufferObject *self = as_buffer(op);
     return gate_read(self, "len") < 0 ? -1 : (Py_ssize_t)self->buffer.length;
 }
 
+/* A released Buffer has no items, so what it raises can wait until none was found. */
 static PyObject *
 Buffer_item(PyObject *op, Py_ssize_t i)
 {
-    BufferObject *self = as_buffer(op);
-    if (gate_read(self, "index") < 0)
-        return NULL;
-    if (i >= 0 && (size_t)i < self->buffer.length)
+    const BufferObject *self = as_buffer(op);
+    if ((size_t)i < self->buffer.length)
         return PyLong_FromLong((unsigned char)self->buffer.start[i]);
-    PyErr_SetString(PyExc_IndexError, "bytearray index out of range");
+    if (gate_read(self, "index") == 0)
+        PyErr_SetString(PyExc_IndexError, "bytearray index out of range");
     return NULL;
 }
 
@@ -196,6 +196,9 @@ static PyObject *
 Buffer_subscript(PyObject *op, PyObject *index)
 {
     BufferObject *self = as_buffer(op);
+    long small = small_int(index);
+    if (small >= 0)
+        return Buffer_item(op, small);
     if (PyIndex_Check(index)) {
         Py_ssize_t i = PyNumber_AsSsize_t(index, PyExc_IndexError);
         if (i == -1 && PyErr_Occurred())

@@ -5,6 +5,20 @@
  */
 #include "content.h"
 
+int
+content_byte_value(PyObject *item, char *value)
+{
+    int overflow;
+    long number = PyLong_AsLongAndOverflow(item, &overflow);
+    if (number == -1 && PyErr_Occurred())
+        return -1;
+    *value = (char)number;
+    if (number >= 0 && number <= 255)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "byte must be in range(0, 256)");
+    return -1;
+}
+
 static int
 borrow(struct content *content, PyObject *owner, const char *bytes, Py_ssize_t size)
 {

@@ -32,20 +32,29 @@ int content_of_iterable(const BufferObject *self, PyObject *iterable, struct con
 void content_refresh(const BufferObject *self, struct content *content);
 void content_release(struct content *content);
 
-/* Fast for what is usual, and bytearray's errors for the rest. */
+/* The value of an exact int of one digit, which is what bytes come as; -1 for anything else. */
+static inline long
+small_int(PyObject *item)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    if (PyLong_CheckExact(item) && PyUnstable_Long_IsCompact((PyLongObject *)item))
+        return (long)PyUnstable_Long_CompactValue((PyLongObject *)item);
+#else
+    if (PyLong_CheckExact(item) && (size_t)Py_SIZE(item) <= 1)
+        return Py_SIZE(item) == 0 ? 0 : (long)((PyLongObject *)item)->ob_digit[0];
+#endif
+    return -1;
+}
+
+/* byte_value for what small_int does not know, with bytearray's errors. */
+int content_byte_value(PyObject *item, char *value);
+
 static inline int
 byte_value(PyObject *item, char *value)
 {
-    int overflow;
-    long number = PyLong_AsLongAndOverflow(item, &overflow);
-    if ((unsigned long)number > 255) {
-        if (number == -1 && PyErr_Occurred())
-            return -1;
-        PyErr_SetString(PyExc_ValueError, "byte must be in range(0, 256)");
-        return -1;
-    }
+    long number = small_int(item);
     *value = (char)number;
-    return 0;
+    return (unsigned long)number <= 255 ? 0 : content_byte_value(item, value);
 }
 
 #endif
