@@ -1,0 +1,49 @@
+"""Memory that grows in place.
+
+A :class:`Buffer` is a ``bytearray`` that never moves while anyone looks at it: a memoryview or a
+NumPy array taken from it stays valid, and zero-copy, while more data arrives at the end.
+"""
+
+from __future__ import annotations
+
+from growable import config as _config
+from growable._core import Buffer
+from growable.config import capabilities, info, set_defaults
+from growable.errors import (
+    CapacityError,
+    CommitError,
+    GrowableError,
+    ReservationError,
+    StateError,
+    UnsupportedError,
+)
+
+__version__: str
+
+__all__ = [
+    "Buffer",
+    "CapacityError",
+    "CommitError",
+    "GrowableError",
+    "ReservationError",
+    "StateError",
+    "UnsupportedError",
+    "__version__",
+    "capabilities",
+    "info",
+    "set_defaults",
+]
+
+
+def __getattr__(name: str) -> str:
+    # Looked up when asked for: importlib.metadata would double the time of `import growable`.
+    if name == "__version__":
+        return _config.package_version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+_config.apply_environment()

@@ -1,0 +1,151 @@
+"""`growable demo`: grow a buffer under live views on real input, beside the built-in ways.
+
+This file is the command. race.py starts the runs, measure.py is what each run does, outcome.py
+makes one document of the results and demo_text.py shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from growable.cli import report
+from growable.cli.demo_text import show
+from growable.cli.outcome import make_outcome
+from growable.cli.race import race
+from growable.cli.report import CommandError, size_text
+from growable.cli.source import Input, available_memory, named_files, standard_library
+from growable.config import parse_size
+
+DEFAULT_SIZE = "256MiB"
+DEFAULT_CHUNK = "64KiB"
+EXIT_CHECK_FAILED = 1
+
+_MANY_ROUNDS_UP_TO = 64 << 20
+_FEW_ROUNDS_UP_TO = 1 << 30
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "demo",
+        help="grow a buffer under live views, beside bytearray, BytesIO and list + join",
+        description="Stream files into a growable.Buffer while views taken at the very start stay "
+        "open; check that they still show the right bytes at the same address; and show time and "
+        "memory beside bytearray, io.BytesIO and list + join.",
+        epilog="Sizes are bytes, or such as 10MB or 64GiB.",
+    )
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="input (default: the standard library's sources)"
+    )
+    parser.add_argument(
+        "--size",
+        type=_size_argument,
+        help="repeat or cut the input to this size "
+        f"(default: the named files once, or {DEFAULT_SIZE} of the standard library)",
+    )
+    parser.add_argument(
+        "--chunk",
+        type=_size_argument,
+        default=DEFAULT_CHUNK,
+        help="append so much at a time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=_rounds_argument,
+        help="runs of each contestant; medians are shown (default: 5 up to 64 MiB, 3 up to 1 GiB, "
+        "1 above)",
+    )
+    parser.add_argument(
+        "--numpy",
+        action=argparse.BooleanOptionalAction,
+        help="hold a NumPy view too (default: when NumPy is installed)",
+    )
+    parser.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="show a progress bar on stderr (default: when that is a terminal)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def _size_argument(text: str) -> int:
+    try:
+        return parse_size(text, minimum=1)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _rounds_argument(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"must be from 1 to 1000, not {text!r}")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    source = _input(options)
+    rounds = options.rounds or _default_rounds(source.size)
+    console = None if options.json else report.open_console()
+    _check_possible(source, options)
+    with _progress(options) as progress:
+        results = race(source, rounds, _numpy_wanted(options), progress)
+    outcome = make_outcome(source, rounds, results)
+    if console is None:
+        report.print_json(outcome)
+    else:
+        show(console, outcome)
+    return 0 if outcome["ok"] else EXIT_CHECK_FAILED
+
+
+def _input(options: argparse.Namespace) -> Input:
+    if options.files:
+        return named_files(options.files, options.size, options.chunk)
+    return standard_library(options.size or parse_size(DEFAULT_SIZE), options.chunk)
+
+
+def _check_possible(source: Input, options: argparse.Namespace) -> None:
+    """Refuse before any work what would fail, or drive the machine out of memory."""
+    if options.numpy and importlib.util.find_spec("numpy") is None:
+        raise CommandError("--numpy was given, but NumPy is not installed")
+    available = available_memory()
+    if available is not None and 2 * source.size > available:
+        raise CommandError(
+            f"{size_text(source.size)} of input needs about {size_text(2 * source.size)} of memory "
+            f"(list + join holds it twice),\nand {size_text(available)} are available: "
+            "give a smaller --size"
+        )
+
+
+def _default_rounds(size: int) -> int:
+    if size <= _MANY_ROUNDS_UP_TO:
+        return 5
+    return 3 if size <= _FEW_ROUNDS_UP_TO else 1
+
+
+def _numpy_wanted(options: argparse.Namespace) -> str:
+    if options.numpy is None:
+        return "auto"
+    return "yes" if options.numpy else "no"
+
+
+@contextmanager
+def _progress(options: argparse.Namespace) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar while entered; what it yields takes the bytes done, and in all."""
+    bar = report.progress_bar() if _progress_wanted(options) else None
+    if bar is None:
+        yield lambda _done, _total: None
+        return
+    with bar:
+        task = bar.add_task("streaming", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _progress_wanted(options: argparse.Namespace) -> bool:
+    if options.progress is not None:
+        return bool(options.progress)
+    return sys.stderr.isatty() and report.has_rich()

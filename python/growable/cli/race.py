@@ -1,0 +1,150 @@
+"""The runs of the demo: in which order, each in a process of its own.
+
+What a reader would get wrong: the order is not for looks. Every round starts with another
+contestant, and runs that nobody is measured by come before all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from growable.cli import report
+from growable.cli.report import CommandError
+from growable.cli.source import Input, pieces
+
+Run: TypeAlias = dict[str, Any]
+Advance: TypeAlias = Callable[[int], None]
+
+CONTESTANTS = ("Buffer", "bytearray", "io.BytesIO", "list + join")
+WARM_UP = ("list + join", "Buffer")
+
+# -P keeps the current folder's files from standing in for modules. Where this package was found is
+# added at the end, for a parent that found it by other means than the child will.
+_BOOTSTRAP = """\
+import sys
+sys.path.append(sys.argv[1])
+from growable.cli.measure import child
+sys.exit(child())
+"""
+
+
+@dataclass
+class Results:
+    """What came of all the runs. A failed run has an ``error`` and nothing else."""
+
+    digest: str
+    refusal: Run
+    runs: dict[str, list[Run]]
+
+
+def race(source: Input, rounds: int, numpy: str, progress: Callable[[int, int], None]) -> Results:
+    """Run every contestant `rounds` times.
+
+    Parameters
+    ----------
+    source : Input
+        What they all keep.
+    rounds : int
+        How often each runs.
+    numpy : str
+        "yes", "no" or "auto": whether Buffer's run holds a NumPy view.
+    progress : callable
+        Called with the bytes streamed so far, and in all.
+    """
+    order = _schedule(rounds)
+    total, done = source.size * (1 + len(WARM_UP) + len(order)), 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    digest = _digest(source, advance)
+    # These find memory that the machine may never have handed out before, in small pages and in
+    # huge ones, which costs extra in a virtual machine.
+    for name in WARM_UP:
+        _run_child(name, source, numpy, advance)
+    results = Results(digest, _run_child("refusal", source, numpy, advance), {})
+    for name in order:
+        results.runs.setdefault(name, []).append(_run_child(name, source, numpy, advance))
+    return results
+
+
+def _schedule(rounds: int) -> list[str]:
+    """Return the order of the runs: each round starts with another contestant."""
+    order: list[str] = []
+    for turn in range(rounds):
+        at = turn % len(CONTESTANTS)
+        order += CONTESTANTS[at:] + CONTESTANTS[:at]
+    return order
+
+
+def _digest(source: Input, advance: Advance) -> str:
+    state = hashlib.blake2b()
+    try:
+        for piece in pieces(source):
+            state.update(piece)
+            advance(len(piece))
+    except OSError as error:
+        raise CommandError(f"cannot read the input: {error}") from None
+    return state.hexdigest()
+
+
+def _run_child(name: str, source: Input, numpy: str, advance: Advance) -> Run:
+    """Run one contestant in a process of its own. A failed run is a result with an ``error``."""
+    plan = {"contestant": name, "source": asdict(source), "numpy": numpy}
+    root = str(Path(__file__).resolve().parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _BOOTSTRAP, root],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    with process:
+        try:
+            return _follow(process, plan, advance)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _follow(process: subprocess.Popen[str], plan: Run, advance: Advance) -> Run:
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("both are pipes")
+    with suppress(BrokenPipeError):  # It died at once; its last words say why.
+        process.stdin.write(json.dumps(plan))
+        process.stdin.close()
+    last_words = ""
+    for line in process.stdout:
+        message = _message(line)
+        if "progress" in message:
+            advance(message["progress"])
+        elif "result" in message:
+            result: Run = message["result"]
+            return result
+        else:
+            last_words = message.get("error", line.strip()) or last_words
+    status = process.wait()
+    if status == report.EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    if status < 0:
+        last_words = f"ended by signal {-status}" + (" (out of memory?)" if status == -9 else "")
+    return {"error": last_words or f"ended with status {status}"}
+
+
+def _message(line: str) -> Run:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}

@@ -1,0 +1,277 @@
+"""The defaults in force: setting them, reading them, and what the system allows.
+
+Settings come from the environment when the package is imported and from :func:`set_defaults`
+afterwards. They take effect for storage that is reserved later; a live buffer keeps what it has.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Literal, SupportsIndex, TypeAlias, TypedDict
+
+from growable import _core
+
+__all__ = ["capabilities", "info", "parse_size", "set_defaults"]
+
+HugePages: TypeAlias = Literal["auto"] | bool
+
+RESERVATION_VARIABLE = "GROWABLE_RESERVATION"
+POOL_BUDGET_VARIABLE = "GROWABLE_POOL_BUDGET"
+HUGE_PAGES_VARIABLE = "GROWABLE_HUGE_PAGES"
+
+
+class Limits(TypedDict):
+    """Limits of the system on this process; None where there is none."""
+
+    address_space: int | None
+    data: int | None
+    mappings: int | None
+
+
+class Defaults(TypedDict):
+    """The settings in force."""
+
+    reservation: int
+    pool_budget: int
+    huge_pages: HugePages
+
+
+class Pool(TypedDict):
+    """Reservations alive in this process, and those that wait to be used again."""
+
+    reservations: int
+    reserved_bytes: int
+    pooled: int
+    pooled_bytes: int
+
+
+class Info(TypedDict):
+    """What :func:`info` returns."""
+
+    version: str
+    platform: str
+    page_size: int
+    granularity: int
+    huge_page_size: int
+    thp: str
+    overcommit: str
+    limits: Limits
+    defaults: Defaults
+    pool: Pool
+
+
+_UNITS = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmgtp", start=1):
+    _UNITS[f"{_letter}b"] = 1000**_power
+    _UNITS[f"{_letter}ib"] = 1024**_power
+
+_SIZE = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,30}))? ?([A-Za-z]*)")
+_SIZE_FORMS = 'bytes as an int, or text such as "65536", "10MB" or "64GiB"'
+
+_SWITCHES: dict[str, HugePages] = {
+    "auto": "auto",
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+
+_lock = threading.Lock()
+
+
+def parse_size(value: str | SupportsIndex, what: str = "size", *, minimum: int = 0) -> int:
+    """Turn a size in bytes, or text with a unit, into a number of bytes.
+
+    Parameters
+    ----------
+    value : str or int
+        Bytes, or text: a number and B, kB, MB, GB, TB, PB (powers of 1000) or KiB, MiB, GiB, TiB,
+        PiB (powers of 1024), in any case. "1.5GiB" is fine as long as whole bytes come out.
+    what : str
+        What the size is for; the error names it.
+    minimum : int
+        The smallest size that is accepted.
+
+    Raises
+    ------
+    TypeError
+        When `value` is neither text nor an integer. A bool is refused: it is likely a mistake.
+    ValueError
+        When the text is no size, or the size is too small or more than this machine can address.
+    """
+    size = _parse_size_text(value, what) if isinstance(value, str) else _index(value, what)
+    if not minimum <= size <= sys.maxsize:
+        raise ValueError(f"{what} must be from {minimum} to {sys.maxsize} bytes, not {value!r}")
+    return size
+
+
+def _index(value: SupportsIndex, what: str) -> int:
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise TypeError(f"{what} must be {_SIZE_FORMS}, not {type(value).__name__}")
+    return operator.index(value)
+
+
+def _parse_size_text(text: str, what: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    unit = _UNITS.get(match[3].lower()) if match else None
+    if match is None or unit is None:
+        raise ValueError(f"{what} must be {_SIZE_FORMS}, not {text!r}")
+    whole, decimals = match[1], match[2] or ""
+    scale: int = 10 ** len(decimals)
+    size, rest = divmod(int(whole + decimals) * unit, scale)
+    if rest:
+        raise ValueError(f"{what} must be a whole number of bytes, not {text!r}")
+    return size
+
+
+def _parse_huge_pages(value: str | bool, what: str) -> bool | None:
+    """Return True, False, or None for "auto"."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f'{what} must be "auto", True or False, not {type(value).__name__}')
+    if value != "auto":
+        raise ValueError(f'{what} must be "auto", True or False, not {value!r}')
+    return None
+
+
+def _read_switch(text: str, what: str) -> HugePages:
+    try:
+        return _SWITCHES[text.strip().lower()]
+    except KeyError:
+        raise ValueError(
+            f"{what} must be auto, or one of 1, true, yes, on, or one of 0, false, no, off; "
+            f"not {text!r}"
+        ) from None
+
+
+def set_defaults(
+    *,
+    reservation: str | SupportsIndex | None = None,
+    pool_budget: str | SupportsIndex | None = None,
+    huge_pages: HugePages | None = None,
+) -> None:
+    """Change the defaults of this process. What is left out, or None, stays as it is.
+
+    Nothing is changed unless every argument is valid.
+
+    Parameters
+    ----------
+    reservation : str or int, optional
+        How many bytes of addresses to reserve for a buffer without ``capacity=``.
+        Addresses are not memory; see :doc:`memory-model`.
+    pool_budget : str or int, optional
+        How many bytes of memory may stay in released reservations that wait to be used again.
+        0 keeps none.
+    huge_pages : "auto" or bool, optional
+        Whether buffers ask for huge pages when they are made without ``huge_pages=``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When an argument is not valid; the message names it and says what is accepted.
+    """
+    _apply(reservation, pool_budget, huge_pages, ("reservation", "pool_budget", "huge_pages"))
+
+
+def _apply(
+    reservation: str | SupportsIndex | None,
+    pool_budget: str | SupportsIndex | None,
+    huge_pages: HugePages | None,
+    names: tuple[str, str, str],
+) -> None:
+    """Check all three under the names their giver knows, then set them together."""
+    with _lock:
+        current = _defaults()
+        _core.configure(
+            current["reservation"]
+            if reservation is None
+            else parse_size(reservation, names[0], minimum=1),
+            current["pool_budget"] if pool_budget is None else parse_size(pool_budget, names[1]),
+            _parse_huge_pages(
+                current["huge_pages"] if huge_pages is None else huge_pages, names[2]
+            ),
+        )
+
+
+def apply_environment(environment: Mapping[str, str] | None = None) -> None:
+    """Take the defaults from the ``GROWABLE_*`` variables. An empty one counts as not set.
+
+    Parameters
+    ----------
+    environment : mapping of str to str, optional
+        Where to look; the environment of the process when left out.
+
+    Raises
+    ------
+    ValueError
+        When a variable is not valid; the message names it. Nothing is changed then.
+    """
+    found = os.environ if environment is None else environment
+    names = (RESERVATION_VARIABLE, POOL_BUDGET_VARIABLE, HUGE_PAGES_VARIABLE)
+    reservation, pool_budget, huge_pages = (found.get(name, "").strip() or None for name in names)
+    if reservation is None and pool_budget is None and huge_pages is None:
+        return
+    switch = None if huge_pages is None else _read_switch(huge_pages, HUGE_PAGES_VARIABLE)
+    _apply(reservation, pool_budget, switch, names)
+
+
+def _defaults() -> Defaults:
+    found = _core.query()["defaults"]
+    huge_pages = found["huge_pages"]
+    return {
+        "reservation": found["reservation"],
+        "pool_budget": found["pool_budget"],
+        "huge_pages": "auto" if huge_pages is None else huge_pages,
+    }
+
+
+def package_version() -> str:
+    """Return the version of the installed package, or ``"0+unknown"`` when it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("growable")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def info() -> Info:
+    """Return the facts of this system and the defaults in force, as read now.
+
+    Returns
+    -------
+    dict
+        ``version``, ``platform``, ``page_size``, ``granularity``, ``huge_page_size`` (0 where
+        there are none), ``thp``, ``overcommit``, ``limits`` (``address_space``, ``data``,
+        ``mappings``; None where there is no limit), ``defaults`` (``reservation``,
+        ``pool_budget``, ``huge_pages``) and ``pool`` (``reservations``, ``reserved_bytes``,
+        ``pooled``, ``pooled_bytes``). The dict is the caller's own.
+    """
+    import sysconfig  # Here, not above: it is slow to import.
+
+    found = _core.query()
+    return {
+        "version": package_version(),
+        "platform": sysconfig.get_platform(),
+        "page_size": found["page_size"],
+        "granularity": found["granularity"],
+        "huge_page_size": found["huge_page_size"],
+        "thp": found["thp"],
+        "overcommit": found["overcommit"],
+        "limits": found["limits"],
+        "defaults": _defaults(),
+        "pool": found["pool"],
+    }
+
+
+def capabilities() -> dict[str, bool]:
+    """Return what this system can do, by name.
+
+    What is False here raises :class:`growable.UnsupportedError` where it is asked for by name,
+    and is left out where it would only have made things faster.
+    """
+    return dict(_core.query()["capabilities"])
