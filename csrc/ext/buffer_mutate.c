@@ -111,7 +111,7 @@ extend_any(BufferObject *self, PyObject *source)
 {
     struct content content;
     if (!PyObject_CheckBuffer(source)) {
-        if (content_of_iterable(self, source, &content) < 0)
+        if (content_of_iterable(source, &content) < 0)
             return -1;
     }
     else if (content_of_buffer(self, source, &content) < 0) {

@@ -165,19 +165,80 @@ content_of_values(const BufferObject *self, PyObject *source, struct content *co
     return adopt(content, PyObject_CallOneArg((PyObject *)&PyByteArray_Type, source));
 }
 
-int
-content_of_iterable(const BufferObject *self, PyObject *iterable, struct content *content)
+/* Iterables. Not bytearray's own extend: with a length hint of 0 that one writes to the interpreter's
+ * shared empty string. */
+
+enum { LARGEST_HINT = 4096 }; /* a hint may lie; past this the bytearray grows as it fills */
+
+static PyObject *
+get_iterator(PyObject *iterable)
 {
-    PyObject *collected = PyByteArray_FromStringAndSize(NULL, 0);
-    if (collected == NULL)
+    PyObject *iterator = PyObject_GetIter(iterable);
+    if (iterator == NULL && PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_Format(PyExc_TypeError, "can't extend bytearray with %.100s",
+                     Py_TYPE(iterable)->tp_name);
+    return iterator;
+}
+
+static int
+put_byte(PyObject *collected, Py_ssize_t at, char value)
+{
+    Py_ssize_t size = PyByteArray_GET_SIZE(collected);
+    if (at == size && PyByteArray_Resize(collected, size + size / 2 + 64) < 0)
         return -1;
-    PyObject *args[] = {collected, iterable};
-    PyObject *done = PyObject_Vectorcall(state_of(self)->bytearray_extend, args, 2, NULL);
-    if (done == NULL) {
-        Py_DECREF(collected);
-        return -1;
+    PyByteArray_AS_STRING(collected)[at] = value;
+    return 0;
+}
+
+static void
+name_text_as_the_culprit(PyObject *iterable)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    if (PyErr_ExceptionMatches(PyExc_TypeError) && PyUnicode_Check(iterable))
+        PyErr_Format(PyExc_TypeError, "expected iterable of integers; got: 'str'");
+#else
+    (void)iterable;
+#endif
+}
+
+static int
+collect_items(PyObject *iterator, PyObject *iterable, PyObject *collected)
+{
+    Py_ssize_t size = 0;
+    PyObject *item;
+    while ((item = PyIter_Next(iterator)) != NULL) {
+        char value;
+        int converted = byte_value(item, &value);
+        if (converted < 0)
+            name_text_as_the_culprit(iterable);
+        Py_DECREF(item);
+        if (converted < 0 || put_byte(collected, size, value) < 0)
+            return -1;
+        size++;
     }
-    Py_DECREF(done);
+    return PyErr_Occurred() ? -1 : PyByteArray_Resize(collected, size);
+}
+
+static PyObject *
+collect(PyObject *iterator, PyObject *iterable)
+{
+    Py_ssize_t hint = PyObject_LengthHint(iterable, 32);
+    if (hint < 0)
+        return NULL;
+    PyObject *collected = PyByteArray_FromStringAndSize(NULL, Py_MIN(hint, LARGEST_HINT));
+    if (collected != NULL && collect_items(iterator, iterable, collected) < 0)
+        Py_CLEAR(collected);
+    return collected;
+}
+
+int
+content_of_iterable(PyObject *iterable, struct content *content)
+{
+    PyObject *iterator = get_iterator(iterable);
+    if (iterator == NULL)
+        return -1;
+    PyObject *collected = collect(iterator, iterable);
+    Py_DECREF(iterator);
     return adopt(content, collected);
 }
 

@@ -27,7 +27,7 @@ int content_of_any(const BufferObject *self, PyObject *source, struct content *c
 int content_of_values(const BufferObject *self, PyObject *source, struct content *content);
 
 /* What bytearray().extend(iterable) would hold. */
-int content_of_iterable(const BufferObject *self, PyObject *iterable, struct content *content);
+int content_of_iterable(PyObject *iterable, struct content *content);
 
 void content_refresh(const BufferObject *self, struct content *content);
 void content_release(struct content *content);

@@ -261,18 +261,17 @@ make_types(PyObject *module, struct module_state *state)
 }
 
 static int
-find_helpers(PyObject *module, struct module_state *state)
+find_rebuild(PyObject *module, struct module_state *state)
 {
-    state->bytearray_extend = PyObject_GetAttrString((PyObject *)&PyByteArray_Type, "extend");
     state->rebuild = PyObject_GetAttrString(module, "_rebuild");
-    return state->bytearray_extend == NULL || state->rebuild == NULL ? -1 : 0;
+    return state->rebuild == NULL ? -1 : 0;
 }
 
 static int
 core_exec(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
-    if (make_env(state) < 0 || errors_add(module, state) < 0 || find_helpers(module, state) < 0 ||
+    if (make_env(state) < 0 || errors_add(module, state) < 0 || find_rebuild(module, state) < 0 ||
         make_types(module, state) < 0)
         return -1;
     return self_test(state);
@@ -287,7 +286,6 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
         Py_VISIT(state->errors[kind]);
-    Py_VISIT(state->bytearray_extend);
     Py_VISIT(state->rebuild);
     return 0;
 }
@@ -297,7 +295,6 @@ core_clear(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->rebuild);
-    Py_CLEAR(state->bytearray_extend);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);

@@ -27,7 +27,6 @@ struct module_state {
     PyTypeObject *tail_type;
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];
-    PyObject *bytearray_extend;
     PyObject *rebuild;
 };
 
