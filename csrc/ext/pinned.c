@@ -75,6 +75,21 @@ Pinned_objclass(PyObject *op, void *Py_UNUSED(closure))
     return Py_NewRef(((PinnedObject *)op)->owner);
 }
 
+/* By name, as built-in methods are: getattr(Buffer, 'find'). */
+static PyObject *
+Pinned_reduce(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
+    PyObject *getter = PyMapping_GetItemString(builtins, "getattr");
+    PyObject *name = PyObject_GetAttrString(((PinnedObject *)op)->method, "__name__");
+    PyObject *result = NULL;
+    if (getter != NULL && name != NULL)
+        result = Py_BuildValue("O(OO)", getter, ((PinnedObject *)op)->owner, name);
+    Py_XDECREF(getter);
+    Py_XDECREF(name);
+    return result;
+}
+
 static int
 Pinned_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -102,6 +117,11 @@ Pinned_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+static PyMethodDef methods[] = {
+    {"__reduce__", Pinned_reduce, METH_NOARGS, "Helper for pickle."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyGetSetDef getset[] = {
     {"__name__", Pinned_forward, NULL, NULL, "__name__"},
     {"__doc__", Pinned_forward, NULL, NULL, "__doc__"},
@@ -123,6 +143,7 @@ static PyType_Slot slots[] = {
     {Py_tp_call, (void *)PyVectorcall_Call},
     {Py_tp_descr_get, (void *)Pinned_get},
     {Py_tp_repr, (void *)Pinned_repr},
+    {Py_tp_methods, methods},
     {Py_tp_getset, getset},
     {Py_tp_members, members},
     {0, NULL},
