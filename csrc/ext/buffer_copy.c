@@ -28,20 +28,14 @@ name_option(const BufferObject *self)
 
 /* Building. */
 
-static int
-initialize(PyObject *op, PyObject *payload, PyObject *capacity, PyObject *huge, PyObject *name)
-{
-    struct buffer_options options = {capacity, huge, name};
-    return Buffer_initialize(op, payload, NULL, NULL, &options);
-}
-
 /* Past the subclass's __init__, whose arguments we do not know. */
 static PyObject *
 build(PyTypeObject *type, struct module_state *state, PyObject *payload, PyObject *capacity,
       PyObject *huge, PyObject *name)
 {
+    struct buffer_options options = {capacity, huge, name};
     PyObject *op = Buffer_allocate(type, state);
-    if (op != NULL && initialize(op, payload, capacity, huge, name) < 0)
+    if (op != NULL && Buffer_initialize_copy(op, payload, &options) < 0)
         Py_CLEAR(op);
     return op;
 }
@@ -187,12 +181,11 @@ copy_without_state(BufferObject *self)
     return copy;
 }
 
-/* Steals the state. */
+/* Steals both. */
 static PyObject *
-copy_with_state(BufferObject *self, PyObject *state)
+give_state(PyObject *copy, PyObject *state)
 {
-    PyObject *copy = state == NULL ? NULL : copy_without_state(self);
-    if (copy != NULL && set_state(copy, state) < 0)
+    if (copy != NULL && (state == NULL || set_state(copy, state) < 0))
         Py_CLEAR(copy);
     Py_XDECREF(state);
     return copy;
@@ -203,7 +196,8 @@ Buffer_copy(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     if (gate_read(as_buffer(op), "copy") < 0)
         return NULL;
-    return copy_with_state(as_buffer(op), extra_state(op));
+    PyObject *copy = copy_without_state(as_buffer(op));
+    return copy == NULL ? NULL : give_state(copy, extra_state(op));
 }
 
 /* Steals the state. */
@@ -218,10 +212,23 @@ deepcopy_state(PyObject *state, PyObject *memo)
     return copy;
 }
 
+/* So that a state which leads back to the original leads to the copy. */
+static int
+remember(PyObject *memo, PyObject *op, PyObject *copy)
+{
+    PyObject *id = PyLong_FromVoidPtr(op);
+    int result = id == NULL ? -1 : PyObject_SetItem(memo, id, copy);
+    Py_XDECREF(id);
+    return result;
+}
+
 PyObject *
 Buffer_deepcopy(PyObject *op, PyObject *memo)
 {
     if (gate_read(as_buffer(op), "deepcopy") < 0)
         return NULL;
-    return copy_with_state(as_buffer(op), deepcopy_state(extra_state(op), memo));
+    PyObject *copy = copy_without_state(as_buffer(op));
+    if (copy != NULL && remember(memo, op, copy) < 0)
+        Py_CLEAR(copy);
+    return copy == NULL ? NULL : give_state(copy, deepcopy_state(extra_state(op), memo));
 }

@@ -26,6 +26,7 @@ Buffer_allocate(PyTypeObject *type, struct module_state *state)
     BufferObject *self = allocate_object(type, state);
     if (self == NULL)
         return NULL;
+    self->module = Py_NewRef(state->module);
     buffer_init(&self->buffer, &state->env, self->block, SMALL_BLOCK);
     self->buffer.huge = (unsigned char)state->huge;
     if (layout_attach(&self->base) < 0) {
@@ -36,54 +37,15 @@ Buffer_allocate(PyTypeObject *type, struct module_state *state)
     return (PyObject *)self;
 }
 
-/* Options. */
+/* Options. They are converted first, since that may run code which uses this very buffer; they apply
+ * only to one that nobody has used. */
 
-static int
-set_capacity(BufferObject *self, PyObject *capacity)
-{
-    Py_ssize_t n = PyNumber_AsSsize_t(capacity, PyExc_OverflowError);
-    if (n == -1 && PyErr_Occurred())
-        return -1;
-    if (n < 0) {
-        PyErr_Format(PyExc_ValueError, "capacity must be >= 0, got %zd", n);
-        return -1;
-    }
-    int error = buffer_set_capacity(&self->buffer, (size_t)n);
-    show_base(self);
-    if (error == BUFFER_TOO_LARGE)
-        error = BUFFER_NOT_RESERVED;
-    return error == BUFFER_OK ? 0 : errors_raise(state_of(self), &self->buffer, error, "capacity");
-}
-
-static int
-set_huge_pages(BufferObject *self, PyObject *setting)
-{
-    if (PyUnicode_Check(setting) && PyUnicode_CompareWithASCIIString(setting, "auto") == 0)
-        return 0;
-    if (!PyBool_Check(setting)) {
-        PyErr_Format(PyExc_ValueError, "huge_pages must be 'auto', True or False, not %R", setting);
-        return -1;
-    }
-    if (setting == Py_True && !env_has_huge_pages(self->buffer.env))
-        return errors_raise_unsupported(state_of(self), "huge_pages=True", "huge pages");
-    self->buffer.huge = setting == Py_True ? BUFFER_HUGE_ALWAYS : BUFFER_HUGE_NEVER;
-    return 0;
-}
-
-static int
-set_name(BufferObject *self, PyObject *name)
-{
-    if (!PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "name must be str or None, not %.200s",
-                     Py_TYPE(name)->tp_name);
-        return -1;
-    }
-    self->buffer.name = PyUnicode_AsUTF8(name);
-    if (self->buffer.name == NULL)
-        return -1;
-    self->name = Py_NewRef(name);
-    return 0;
-}
+struct settings {
+    bool has_capacity, has_huge;
+    size_t capacity;
+    enum buffer_huge huge;
+    PyObject *name; /* borrowed, or NULL */
+};
 
 static bool
 is_given(PyObject *option)
@@ -92,26 +54,98 @@ is_given(PyObject *option)
 }
 
 static int
-set_options(BufferObject *self, const struct buffer_options *options)
+convert_capacity(PyObject *option, struct settings *settings)
 {
-    if (is_given(options->name) && set_name(self, options->name) < 0)
+    Py_ssize_t n = PyNumber_AsSsize_t(option, PyExc_OverflowError);
+    if (n == -1 && PyErr_Occurred())
         return -1;
-    if (is_given(options->huge_pages) && set_huge_pages(self, options->huge_pages) < 0)
+    if (n < 0) {
+        PyErr_Format(PyExc_ValueError, "capacity must be >= 0, got %zd", n);
         return -1;
-    if (is_given(options->capacity) && set_capacity(self, options->capacity) < 0)
-        return -1;
+    }
+    settings->has_capacity = true;
+    settings->capacity = (size_t)n;
     return 0;
 }
 
 static int
-check_options(const BufferObject *self, const struct buffer_options *options)
+convert_huge_pages(const BufferObject *self, PyObject *option, struct settings *settings)
 {
-    if (!self->initialized || !(is_given(options->capacity) || is_given(options->huge_pages) ||
-                                is_given(options->name)))
+    if (PyUnicode_Check(option) && PyUnicode_CompareWithASCIIString(option, "auto") == 0)
         return 0;
-    PyErr_SetString(PyExc_TypeError, "capacity, huge_pages and name are given when a Buffer is "
-                                     "made; its storage cannot change them");
-    return -1;
+    if (!PyBool_Check(option)) {
+        PyErr_Format(PyExc_ValueError, "huge_pages must be 'auto', True or False, not %R", option);
+        return -1;
+    }
+    if (option == Py_True && !env_has_huge_pages(self->buffer.env))
+        return errors_raise_unsupported(state_of(self), "huge_pages=True", "huge pages");
+    settings->has_huge = true;
+    settings->huge = option == Py_True ? BUFFER_HUGE_ALWAYS : BUFFER_HUGE_NEVER;
+    return 0;
+}
+
+static int
+convert_name(PyObject *option, struct settings *settings)
+{
+    if (!PyUnicode_Check(option)) {
+        PyErr_Format(PyExc_TypeError, "name must be str or None, not %.200s",
+                     Py_TYPE(option)->tp_name);
+        return -1;
+    }
+    settings->name = option;
+    return PyUnicode_AsUTF8(option) == NULL ? -1 : 0;
+}
+
+static int
+convert_options(const BufferObject *self, const struct buffer_options *options,
+                struct settings *settings)
+{
+    *settings = (struct settings){0};
+    if (is_given(options->name) && convert_name(options->name, settings) < 0)
+        return -1;
+    if (is_given(options->huge_pages) &&
+        convert_huge_pages(self, options->huge_pages, settings) < 0)
+        return -1;
+    return is_given(options->capacity) ? convert_capacity(options->capacity, settings) : 0;
+}
+
+static bool
+is_unused(const BufferObject *self)
+{
+    const struct buffer *b = &self->buffer;
+    return !self->initialized && b->length == 0 && b->tier == BUFFER_SMALL && !b->pinned &&
+           is_movable(self);
+}
+
+static int
+apply_capacity(BufferObject *self, size_t capacity)
+{
+    int error = buffer_set_capacity(&self->buffer, capacity);
+    show_base(self);
+    if (error == BUFFER_TOO_LARGE)
+        error = BUFFER_NOT_RESERVED;
+    return error == BUFFER_OK ? 0 : errors_raise(state_of(self), &self->buffer, error, "capacity");
+}
+
+static int
+apply_settings(BufferObject *self, const struct settings *settings)
+{
+    if (!settings->has_capacity && !settings->has_huge && settings->name == NULL)
+        return 0;
+    if (gate_write(self, "__init__") < 0)
+        return -1;
+    if (!is_unused(self)) {
+        PyErr_SetString(PyExc_TypeError, "capacity, huge_pages and name are given when a Buffer is "
+                                         "made; one in use cannot change them");
+        return -1;
+    }
+    if (settings->name != NULL) {
+        self->name = Py_NewRef(settings->name);
+        self->buffer.name = PyUnicode_AsUTF8(self->name);
+    }
+    if (settings->has_huge)
+        self->buffer.huge = (unsigned char)settings->huge;
+    return settings->has_capacity ? apply_capacity(self, settings->capacity) : 0;
 }
 
 PyObject *
@@ -209,21 +243,38 @@ replace_contents(BufferObject *self, struct content *content)
     return 0;
 }
 
+static int
+initialize(BufferObject *self, struct content *content, const struct settings *settings)
+{
+    int result = apply_settings(self, settings);
+    if (result == 0)
+        result = replace_contents(self, content);
+    self->initialized = true;
+    content_release(content);
+    return result;
+}
+
 int
 Buffer_initialize(PyObject *op, PyObject *source, const char *encoding, const char *errors,
                   const struct buffer_options *options)
 {
     BufferObject *self = as_buffer(op);
+    struct settings settings;
     struct content content;
-    if (check_options(self, options) < 0 ||
+    if (convert_options(self, options, &settings) < 0 ||
         content_of_source(self, source, encoding, errors, &content) < 0)
         return -1;
-    int result = 0;
-    if (!self->initialized)
-        result = set_options(self, options);
-    if (result == 0)
-        result = replace_contents(self, &content);
-    self->initialized = true;
-    content_release(&content);
-    return result;
+    return initialize(self, &content, &settings);
+}
+
+int
+Buffer_initialize_copy(PyObject *op, PyObject *source, const struct buffer_options *options)
+{
+    BufferObject *self = as_buffer(op);
+    struct settings settings;
+    struct content content;
+    if (convert_options(self, options, &settings) < 0 ||
+        content_of_buffer(self, source, &content) < 0)
+        return -1;
+    return initialize(self, &content, &settings);
 }

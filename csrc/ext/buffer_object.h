@@ -26,6 +26,7 @@ typedef struct {
     struct buffer buffer;
     Py_ssize_t pins;
     Py_ssize_t tails; /* exports of the lent tail, among the others */
+    PyObject *module; /* keeps the environment */
     PyObject *name; /* NULL for none; buffer.name points into it */
     PyObject *weakrefs;
     bool initialized;
@@ -137,14 +138,19 @@ PyObject *Buffer_copy(PyObject *op, PyObject *unused);
 PyObject *Buffer_deepcopy(PyObject *op, PyObject *memo);
 PyObject *Buffer_rebuild(PyObject *module, PyObject *args);
 
-/* Initialises `op` as Buffer(source, ...) would. Options as Python passed them, or NULL. */
+/* Options as Python passed them, or NULL. */
 struct buffer_options {
     PyObject *capacity;
     PyObject *huge_pages;
     PyObject *name;
 };
+
+/* Initialises `op` as Buffer(source, ...) would. */
 int Buffer_initialize(PyObject *op, PyObject *source, const char *encoding, const char *errors,
                       const struct buffer_options *options);
+
+/* The same with the bytes of a bytes-like object, whatever else it may be. */
+int Buffer_initialize_copy(PyObject *op, PyObject *source, const struct buffer_options *options);
 PyObject *Buffer_allocate(PyTypeObject *type, struct module_state *state);
 PyObject *Buffer_huge_pages_setting(const BufferObject *self);
 

@@ -195,6 +195,21 @@ call_source(const struct source *source, PyObject *view, Py_ssize_t size)
     return n;
 }
 
+/* A traceback may still hold the view, and with it an export. Where the source made views of its own
+ * it stays an export until they are gone. */
+static void
+release_view(PyObject *view)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *done = PyObject_CallMethod(view, "release", NULL);
+    if (done == NULL)
+        PyErr_Clear();
+    Py_XDECREF(done);
+    Py_DECREF(view);
+    PyErr_Restore(type, value, traceback);
+}
+
 static Py_ssize_t
 read_once(BufferObject *self, const struct source *source, Py_ssize_t size)
 {
@@ -206,7 +221,7 @@ read_once(BufferObject *self, const struct source *source, Py_ssize_t size)
         return -1;
     self->pins++;
     Py_ssize_t n = call_source(source, view, size);
-    Py_DECREF(view);
+    release_view(view);
     self->pins--;
     if (n > 0 && take_in(self, (size_t)n, "read_from") < 0)
         return -1;

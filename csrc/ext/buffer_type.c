@@ -104,14 +104,15 @@ Buffer_dealloc(PyObject *op)
 {
     BufferObject *self = as_buffer(op);
     PyTypeObject *type = Py_TYPE(op);
+    PyObject *module = self->module;
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
-    if (self->buffer.env != NULL)
-        buffer_free(&self->buffer);
+    buffer_free(&self->buffer);
     layout_detach(&self->base);
     Py_XDECREF(self->name);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_DECREF(module);
 }
 
 /* The buffer protocol. */
@@ -273,8 +274,10 @@ Buffer_richcompare(PyObject *op, PyObject *other, int comparison)
                   (is_buffer(self, other) && as_buffer(other)->buffer.released);
     if (closed && (comparison == Py_EQ || comparison == Py_NE))
         return PyBool_FromLong((op == other) == (comparison == Py_EQ));
-    if (closed)
-        Py_RETURN_NOTIMPLEMENTED;
+    if (closed) {
+        Buffer_refuse(self->buffer.released ? self : as_buffer(other), "compare");
+        return NULL;
+    }
     self->pins++;
     pin(self, other, 1);
     PyObject *result = PyByteArray_Type.tp_richcompare(op, other, comparison);
@@ -647,5 +650,7 @@ Buffer_make_type(PyObject *module, struct module_state *state)
     ((PyTypeObject *)type)->tp_vectorcall = Buffer_vectorcall;
     if (Pinned_wrap_methods((PyTypeObject *)type, state) < 0)
         Py_CLEAR(type);
+    else
+        ((PyTypeObject *)type)->tp_flags |= Py_TPFLAGS_IMMUTABLETYPE; /* as bytearray is */
     return type;
 }

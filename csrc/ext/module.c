@@ -271,6 +271,7 @@ static int
 core_exec(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
+    state->module = module;
     if (make_env(state) < 0 || errors_add(module, state) < 0 || find_rebuild(module, state) < 0 ||
         make_types(module, state) < 0)
         return -1;
@@ -303,7 +304,7 @@ core_clear(PyObject *module)
     return 0;
 }
 
-/* Runs after the last Buffer, which keeps its type and so the module. */
+/* Runs after the last Buffer, since each keeps the module. */
 static void
 core_free(void *module)
 {

@@ -1,7 +1,8 @@
 /* state.h - what one interpreter's copy of the module holds.
  *
- * What a reader would get wrong: a Buffer reaches this through its environment's context, not
- * through its type, since its type may be a subclass.
+ * What a reader would get wrong: a Buffer reaches this through its environment's context and keeps
+ * the module alive itself. Its type is no way to it: the garbage collector may have cleared the type
+ * before the Buffer.
  */
 #ifndef GROWABLE_STATE_H
 #define GROWABLE_STATE_H
@@ -22,6 +23,7 @@ enum error_kind {
 
 struct module_state {
     struct buffer_env env;
+    PyObject *module;      /* borrowed; every Buffer holds a reference, so that this outlives it */
     enum buffer_huge huge; /* what huge_pages="auto" means */
     PyTypeObject *buffer_type;
     PyTypeObject *tail_type;
