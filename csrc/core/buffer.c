@@ -107,12 +107,10 @@ fits_after_slide(const struct buffer *b, size_t need)
 static int
 make_room(struct buffer *b, size_t need)
 {
-    if (fits_after_slide(b, need) && storage_slide(b) == BUFFER_OK)
-        return BUFFER_OK;
-    if (b->capacity == BUFFER_NO_CAPACITY)
-        return storage_relocate(b, need, STORAGE_BY_SIZE, false);
-    /* Only a buffer whose front was dropped while its address was given out comes here. */
-    return storage_fail(b, BUFFER_PINNED, need, 0);
+    int error = fits_after_slide(b, need) ? storage_slide(b) : BUFFER_PINNED;
+    if (error == BUFFER_OK || b->capacity != BUFFER_NO_CAPACITY)
+        return error; /* with a capacity, should_slide keeps a slide possible; it may be refused */
+    return storage_relocate(b, need, STORAGE_BY_SIZE, false);
 }
 
 int
@@ -149,7 +147,8 @@ buffer_promote(struct buffer *b, bool retire)
     (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
 }
 
-/* Zeroes the bytes of [end, end + n) that may hold old contents. */
+/* Zeroes what may be old contents in the n bytes past the end, and in the one after them, so that a
+ * terminator stands there. */
 static void
 clear_tail(struct buffer *b, size_t n)
 {
@@ -157,28 +156,30 @@ clear_tail(struct buffer *b, size_t n)
     char *dirty = b->storage.base + b->storage.dirty;
     poison_open(tail, tail + n + 1);
     if (tail < dirty)
-        memset(tail, 0, (size_t)(dirty - tail) < n ? (size_t)(dirty - tail) : n);
+        memset(tail, 0, (size_t)(dirty - tail) <= n ? (size_t)(dirty - tail) : n + 1);
 }
 
 int
 buffer_extend_zero(struct buffer *b, size_t n, bool movable)
 {
-    int error = buffer_ensure(b, n, movable);
-    if (error != BUFFER_OK)
-        return error;
+    int error = check_state(b);
+    if (error == BUFFER_OK)
+        error = buffer_ensure(b, n, movable);
+    if (error != BUFFER_OK || n == 0)
+        return error; /* without a write: a lent byte may stand there */
     clear_tail(b, n);
     b->length += n;
-    if (used_end(b) < b->storage.dirty)
-        b->start[b->length] = 0;
     return BUFFER_OK;
 }
 
 int
 buffer_open_gap(struct buffer *b, size_t at, size_t n, bool movable)
 {
-    int error = buffer_ensure(b, n, movable);
-    if (error != BUFFER_OK)
-        return error;
+    int error = check_state(b);
+    if (error == BUFFER_OK)
+        error = buffer_ensure(b, n, movable);
+    if (error != BUFFER_OK || n == 0)
+        return error; /* without a write: a lent byte may stand there */
     size_t after = b->length - at;
     (void)buffer_take_in(b, n);
     memmove(b->start + at + n, b->start + at, after);
@@ -198,6 +199,7 @@ mark_dirty(struct buffer *b, size_t end)
 static void
 set_length(struct buffer *b, size_t length)
 {
+    storage_take_back_tail(b);
     mark_dirty(b, used_end(b));
     poison_close(b->start + length + 1, b->start + b->length + 1);
     b->length = length;
@@ -246,13 +248,16 @@ should_slide(const struct buffer *b)
 void
 buffer_drop_front(struct buffer *b, size_t n)
 {
+    storage_take_back_tail(b);
     mark_dirty(b, used_end(b));
     poison_close(b->start, b->start + n);
     b->start += n;
     b->length -= n;
     b->limit -= n;
-    if (should_slide(b) && storage_slide(b) == BUFFER_OK)
+    if (should_slide(b) && storage_slide(b) == BUFFER_OK) {
+        shrink_block(b);
         return;
+    }
     storage_decommit_gap(b);
     storage_refresh(b);
 }
@@ -269,10 +274,10 @@ buffer_fit(struct buffer *b, bool movable)
         return storage_relocate(b, b->length, STORAGE_HEAP, false);
     if (may_move && b->tier == BUFFER_HEAP)
         return storage_relocate(b, b->length, STORAGE_HEAP, false);
-    size_t end = used_end(b) + 1;
-    if (!movable && b->lent >= end)
-        end = b->lent + 1;
-    storage_decommit_tail(b, growth_round_up(end, page));
+    if (movable)
+        storage_take_back_tail(b);
+    size_t end = b->lent > used_end(b) ? b->lent : used_end(b);
+    storage_decommit_tail(b, growth_round_up(end + 1, page));
     return BUFFER_OK;
 }
 
@@ -286,9 +291,14 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
         error = buffer_ensure(b, n, movable);
     if (error != BUFFER_OK)
         return error;
+    if (movable)
+        storage_take_back_tail(b);
     clear_tail(b, n);
     b->lent_from = used_end(b);
-    b->lent = b->lent_from + n;
+    b->lent_left = n;
+    /* A longer tail that was lent before may still be in somebody's hands. */
+    if (b->lent < b->lent_from + n)
+        b->lent = b->lent_from + n;
     mark_dirty(b, b->lent);
     b->displaced = -1;
     *tail = b->start + b->length;
@@ -298,7 +308,7 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
 static bool
 is_lent(const struct buffer *b)
 {
-    return b->lent_from == used_end(b) && b->lent > b->lent_from;
+    return b->lent_from == used_end(b) && b->lent_left > 0;
 }
 
 /* The terminator stands on the first lent byte, which is kept aside until it is taken in. Never while
@@ -306,9 +316,10 @@ is_lent(const struct buffer *b)
 void
 buffer_settle(struct buffer *b)
 {
-    if (!is_lent(b) || b->displaced >= 0)
+    if (b->lent <= used_end(b) || b->displaced >= 0)
         return;
-    b->displaced = (int16_t)(unsigned char)b->start[b->length];
+    if (is_lent(b))
+        b->displaced = (int16_t)(unsigned char)b->start[b->length];
     b->start[b->length] = 0;
 }
 
@@ -320,14 +331,15 @@ buffer_advance(struct buffer *b, size_t n)
         return error;
     if (n == 0)
         return BUFFER_OK;
-    if (!is_lent(b) || n > b->lent - b->lent_from)
+    if (!is_lent(b) || n > b->lent_left)
         return storage_fail(b, BUFFER_NOT_LENT, n, 0);
     if (b->displaced >= 0)
         b->start[b->length] = (char)b->displaced;
     b->displaced = -1;
     b->length += n;
     b->lent_from += n;
-    if (b->lent_from == b->lent)
+    b->lent_left -= n;
+    if (b->lent_left == 0)
         b->start[b->length] = 0;
     return BUFFER_OK;
 }
@@ -344,8 +356,11 @@ buffer_freeze(struct buffer *b)
         struct range *storage = &b->storage;
         int system_error = vmem_protect(storage->base + b->given_back,
                                         storage->committed - b->given_back, VMEM_READ);
-        if (system_error != 0)
+        if (system_error != 0) {
+            /* Some pages may be protected already. */
+            (void)vmem_commit(storage->base + b->given_back, storage->committed - b->given_back);
             return storage_fail(b, BUFFER_SYSTEM, storage->committed, system_error);
+        }
     }
     b->frozen = true;
     b->limit = b->length;
@@ -368,9 +383,9 @@ buffer_page_map(struct buffer *b, unsigned char *pages)
     size_t page = b->env->pool->info.page_size;
     size_t first = b->given_back / page;
     size_t count = buffer_page_count(b);
-    memset(pages, BUFFER_PAGE_RESERVED, count);
-    if (count == first)
+    if (count == 0)
         return BUFFER_OK;
+    memset(pages, BUFFER_PAGE_RESERVED, count);
     int error = vmem_query_resident(b->storage.base + b->given_back, (count - first) * page,
                                     pages + first);
     if (error != 0)
@@ -417,7 +432,7 @@ buffer_check(const struct buffer *b)
         return b->length == 0 && b->limit == 0;
     if (!check_storage(b))
         return false;
-    if (used_end(b) + 1 > b->storage.committed || (b->start[b->length] != 0 && !is_lent(b)))
+    if (used_end(b) + 1 > b->storage.committed || (b->start[b->length] != 0 && b->lent <= used_end(b)))
         return false;
     if (b->length > b->limit || b->limit > b->capacity)
         return false;

@@ -76,8 +76,9 @@ struct buffer {
     size_t limit;
     struct range storage; /* a block has size == committed == dirty */
     size_t given_back;    /* offset below which the gap's pages are decommitted */
-    size_t lent;          /* offset up to which buffer_spare lent the tail */
-    size_t lent_from;     /* the end's offset then; elsewhere, the tail was taken back */
+    size_t lent;          /* offset up to which somebody may write to a lent tail */
+    size_t lent_from;     /* where the end must be for buffer_advance to take bytes in, */
+    size_t lent_left;     /* and how many of them */
     size_t capacity;      /* the hard limit, or BUFFER_NO_CAPACITY */
     struct buffer_env *env;
     const char *name;     /* borrowed; NULL for none */
@@ -169,7 +170,7 @@ buffer_ensure(struct buffer *b, size_t extra, bool movable)
     return buffer_grow(b, extra, movable);
 }
 
-/* Takes in n bytes past the end and returns where they are to be written: at once, since they are
+/* Takes in n > 0 bytes past the end and returns where they are to be written: at once, since they are
  * whatever stood there. Call buffer_ensure first. */
 static inline char *
 buffer_take_in(struct buffer *b, size_t n)
@@ -179,6 +180,17 @@ buffer_take_in(struct buffer *b, size_t n)
     b->length += n;
     tail[n] = 0;
     return tail;
+}
+
+/* Replaces everything from `at` to the end by n bytes, which may be our own or lent ones; so they are
+ * copied before the terminator is set. Call buffer_ensure first. */
+static inline void
+buffer_replace_end(struct buffer *b, size_t at, const char *bytes, size_t n)
+{
+    poison_open(b->start + at, b->start + at + n + 1);
+    memmove(b->start + at, bytes, n);
+    b->length = at + n;
+    b->start[b->length] = 0;
 }
 
 #endif

@@ -36,6 +36,13 @@ pool_is_cheap(const struct pool *pool)
     return pool->idle_count > 0 || pool->live < POOL_SLOTS;
 }
 
+bool
+pool_is_frugal(const struct pool *pool)
+{
+    return pool->info.data_limit != VMEM_NO_LIMIT ||
+           pool->info.overcommit == VMEM_OVERCOMMIT_NEVER;
+}
+
 static size_t
 address_budget(const struct pool *pool)
 {
@@ -88,6 +95,14 @@ pool_clear(struct pool *pool)
     }
 }
 
+bool
+pool_relieve(struct pool *pool)
+{
+    bool any = pool->idle_count > 0;
+    pool_clear(pool);
+    return any;
+}
+
 static bool
 take_idle(struct pool *pool, size_t least, struct range *range)
 {
@@ -127,11 +142,19 @@ alignment_for(const struct pool *pool, size_t size)
 }
 
 static int
+try_reserve(const struct pool *pool, size_t size, bool lazy, void **base)
+{
+    return lazy ? vmem_reserve_lazy(size, pool->info.granularity, base)
+                : vmem_reserve(size, alignment_for(pool, size), base);
+}
+
+static int
 reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
 {
     void *base = NULL;
-    int error = lazy ? vmem_reserve_lazy(size, pool->info.granularity, &base)
-                     : vmem_reserve(size, alignment_for(pool, size), &base);
+    int error = try_reserve(pool, size, lazy, &base);
+    if (error != 0 && pool_relieve(pool))
+        error = try_reserve(pool, size, lazy, &base);
     if (error != 0)
         return error;
     *range = (struct range){.base = base, .size = size, .lazy = lazy,
@@ -143,11 +166,11 @@ reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
 
 /* A limit may have been set since the last look. */
 static size_t
-reconsider(struct pool *pool, size_t wanted, size_t least)
+reconsider(struct pool *pool, size_t wanted)
 {
     if (vmem_query(&pool->info) == 0 && preferred_size(pool) < wanted)
-        wanted = preferred_size(pool);
-    return wanted > least ? wanted : least;
+        return preferred_size(pool);
+    return wanted;
 }
 
 /* Asks for less and less, down to what is needed. */
@@ -155,13 +178,14 @@ static int
 reserve_halving(struct pool *pool, size_t wanted, size_t least, struct range *range)
 {
     int error = reserve(pool, wanted, false, range);
-    if (error != 0)
-        wanted = reconsider(pool, wanted, least) * 2;
-    while (error != 0 && wanted / 2 >= least) {
-        wanted = growth_round_up(wanted / 2, pool->info.granularity);
+    if (error == 0 || wanted <= least)
+        return error;
+    for (wanted = reconsider(pool, wanted / 2);; wanted = wanted / 2) {
+        wanted = wanted > least ? growth_round_up(wanted, pool->info.granularity) : least;
         error = reserve(pool, wanted, false, range);
+        if (error == 0 || wanted == least)
+            return error;
     }
-    return error;
 }
 
 /* Once mappings are short, ranges that merge with their neighbours. */
@@ -231,15 +255,18 @@ static bool
 cool_down(struct pool *pool, struct range *range)
 {
     size_t left = pool->budget > pool->idle_bytes ? pool->budget - pool->idle_bytes : 0;
-    if (warm_bytes(range) <= left)
+    if (warm_bytes(range) <= left && !pool_is_frugal(pool))
         return true;
-    size_t keep = left < WARM_MINIMUM ? WARM_MINIMUM : left;
-    keep = growth_round_up(keep, range->huge ? GROWTH_COMMIT_BLOCK : WARM_MINIMUM);
+    if (pool_is_frugal(pool))
+        left = 0; /* what stands idle here is missing elsewhere in the program */
+    size_t unit = range->huge && left >= GROWTH_COMMIT_BLOCK ? GROWTH_COMMIT_BLOCK : WARM_MINIMUM;
+    size_t keep = left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, unit);
     if (keep >= range->committed)
         return true;
     if (vmem_decommit(range->base + keep, range->committed - keep) != 0)
         return false;
     range->committed = keep;
+    range->huge = false; /* the advice went with the pages */
     if (range->dirty > keep)
         range->dirty = keep;
     return true;

@@ -21,7 +21,7 @@ enum { POOL_SLOTS = 64 };
 struct pool {
     struct vmem_info info;
     size_t reservation; /* bytes that a buffer without a capacity asks for */
-    size_t budget;      /* bytes of warm memory kept in idle ranges */
+    size_t budget;      /* bytes of warm memory kept in idle ranges; 64 KiB a range come on top */
     size_t live;        /* ranges out with buffers or idle */
     size_t live_bytes;  /* their addresses */
     size_t idle_bytes;  /* warm memory in idle ranges */
@@ -54,6 +54,12 @@ void pool_give(struct pool *pool, struct range *range);
 
 /* Whether pool_take would find an idle range, or the process has so few that one more is no matter. */
 bool pool_is_cheap(const struct pool *pool);
+
+/* Releases the idle ranges because memory or addresses are short; whether there were any. */
+bool pool_relieve(struct pool *pool);
+
+/* Whether the system pays for every committed page, or counts it against a limit. */
+bool pool_is_frugal(const struct pool *pool);
 
 /* How many ranges may be out before lazy ones are taken instead. */
 size_t pool_most_ranges(const struct pool *pool);

@@ -22,14 +22,6 @@ storage_fail(struct buffer *b, enum buffer_error error, size_t size, int system_
     return (int)error;
 }
 
-/* A system that pays for every committed page, or counts it against a limit. */
-static bool
-is_frugal(const struct buffer *b)
-{
-    const struct vmem_info *info = &b->env->pool->info;
-    return info->overcommit == VMEM_OVERCOMMIT_NEVER || info->data_limit != VMEM_NO_LIMIT;
-}
-
 void
 storage_notify(const struct buffer *b)
 {
@@ -59,8 +51,19 @@ storage_refresh(struct buffer *b)
     if (b->frozen || b->released)
         b->limit = b->length;
     poison_open(b->start, b->start + b->length + 1);
-    poison_close(b->storage.base + (b->lent > used_end(b) + 1 ? b->lent : used_end(b) + 1),
+    poison_close(b->storage.base + (b->lent > used_end(b) ? b->lent : used_end(b)) + 1,
                  b->storage.base + b->storage.committed);
+}
+
+void
+storage_take_back_tail(struct buffer *b)
+{
+    if (b->lent > used_end(b)) {
+        poison_close(b->start + b->length + 1, b->storage.base + b->lent + 1);
+        b->start[b->length] = 0;
+    }
+    b->lent = b->lent_from = b->lent_left = 0;
+    b->displaced = -1;
 }
 
 static void
@@ -93,12 +96,21 @@ advise_huge(struct buffer *b, size_t end)
         storage->huge = !storage->huge;
 }
 
+/* Only then does the range carry advice that the next buffer could not tell. */
+static bool
+is_huge_forbidden(const struct buffer *b)
+{
+    const struct vmem_info *info = &b->env->pool->info;
+    return b->huge == BUFFER_HUGE_NEVER && info->thp == VMEM_THP_ALWAYS && info->can_advise_huge;
+}
+
+/* A range from the pool may have been advised for another buffer. */
 static void
 forbid_huge(struct buffer *b)
 {
-    const struct vmem_info *info = &b->env->pool->info;
-    if (b->huge == BUFFER_HUGE_NEVER && info->thp == VMEM_THP_ALWAYS && info->can_advise_huge)
-        (void)vmem_advise_huge(b->storage.base, b->storage.size, false);
+    if (b->huge == BUFFER_HUGE_NEVER && (b->storage.huge || is_huge_forbidden(b)) &&
+        vmem_advise_huge(b->storage.base, b->storage.size, false) == 0)
+        b->storage.huge = false;
 }
 
 /* Committing. */
@@ -113,6 +125,19 @@ commit_up_to(struct buffer *b, size_t end)
     return error;
 }
 
+/* Steps grow with what is in use, not with all that ever went through a queue: they count from what
+ * was given back. */
+static size_t
+commit_end(const struct buffer *b, size_t end)
+{
+    const struct range *storage = &b->storage;
+    const struct pool *pool = b->env->pool;
+    size_t origin = growth_round_down(b->given_back, GROWTH_COMMIT_BLOCK);
+    return origin + growth_commit_end(end - origin, storage->committed - origin,
+                                      storage->size - origin, pool->info.page_size,
+                                      pool_is_frugal(pool));
+}
+
 int
 storage_commit(struct buffer *b, size_t need)
 {
@@ -121,7 +146,7 @@ storage_commit(struct buffer *b, size_t need)
     size_t end = buffer_offset(b) + need + 1;
     if (end <= storage->committed)
         return BUFFER_OK;
-    size_t wanted = growth_commit_end(end, storage->committed, storage->size, page, is_frugal(b));
+    size_t wanted = commit_end(b, end);
     if (b->huge == BUFFER_HUGE_ALWAYS)
         wanted = growth_round_up(wanted, GROWTH_COMMIT_BLOCK);
     wanted = wanted < storage->size ? wanted : storage->size;
@@ -130,6 +155,8 @@ storage_commit(struct buffer *b, size_t need)
     size_t least = growth_round_up(end, page);
     int error = commit_up_to(b, wanted);
     if (error != 0 && least < wanted)
+        error = commit_up_to(b, least);
+    if (error != 0 && pool_relieve(b->env->pool))
         error = commit_up_to(b, least);
     if (error != 0)
         return storage_fail(b, BUFFER_NOT_COMMITTED, least - storage->committed, error);
@@ -150,7 +177,9 @@ give_up_range(struct buffer *b)
         range.dirty = used_end(b) + 1;
     bool plain = (b->given_back == 0 && !b->frozen) ||
                  vmem_commit(range.base, range.committed) == 0;
-    if (plain)
+    if (b->given_back > 0)
+        range.huge = false; /* the advice went with the pages */
+    if (plain && !is_huge_forbidden(b))
         pool_give(pool, &range);
     else
         pool_discard(pool, &range);
@@ -188,6 +217,8 @@ place_on_heap(struct buffer *b, size_t need, struct place *place)
     char *block = b->env->allocate(b->env->context, size);
     if (block == NULL)
         block = b->env->allocate(b->env->context, size = need + 1);
+    if (block == NULL && pool_relieve(b->env->pool))
+        block = b->env->allocate(b->env->context, size);
     if (block == NULL)
         return storage_fail(b, BUFFER_NO_MEMORY, size, 0);
     place->tier = BUFFER_HEAP;
@@ -214,7 +245,7 @@ adopt(struct buffer *b, const struct place *place)
     b->tier = (unsigned char)place->tier;
     b->start = place->storage.base;
     b->given_back = 0;
-    b->lent = b->lent_from = 0;
+    b->lent = b->lent_from = b->lent_left = 0;
     b->displaced = -1;
 }
 
@@ -260,21 +291,22 @@ static int
 reallocate(struct buffer *b, size_t need)
 {
     struct range *storage = &b->storage;
+    storage_take_back_tail(b);
     open_all(b);
     if (b->start != storage->base) {
         memmove(storage->base, b->start, b->length + 1);
         b->start = storage->base;
     }
-    size_t size = growth_heap_size(need + 1, need < storage->size ? 0 : storage->size);
+    size_t size = growth_heap_size(need + 1, need > b->length ? storage->size : 0);
     char *block = b->env->reallocate(b->env->context, storage->base, size);
     if (block == NULL)
         block = b->env->reallocate(b->env->context, storage->base, size = need + 1);
+    if (block == NULL && pool_relieve(b->env->pool))
+        block = b->env->reallocate(b->env->context, storage->base, size);
     if (block != NULL) {
         *storage = (struct range){.base = block, .size = size, .committed = size, .dirty = size};
         b->start = block;
     }
-    b->lent = b->lent_from = 0;
-    b->displaced = -1;
     storage_refresh(b);
     return block != NULL ? BUFFER_OK : storage_fail(b, BUFFER_NO_MEMORY, size, 0);
 }
@@ -287,9 +319,12 @@ enlarge(struct buffer *b, size_t need)
     size_t offset = buffer_offset(b);
     size_t kept = growth_round_down(offset, page);
     struct buffer old = *b;
+    open_all(b); /* the old addresses may soon be somebody else's */
     int error = pool_enlarge(b->env->pool, &b->storage, kept, offset + need + 1);
-    if (error != 0)
+    if (error != 0) {
+        storage_refresh(b);
         return storage_fail(b, BUFFER_NOT_RESERVED, need + 1, error);
+    }
     notify_gone(&old);
     b->start = b->storage.base + offset;
     b->given_back = kept;
@@ -321,7 +356,8 @@ leave_small(struct buffer *b, size_t need)
     int error = place_on_heap(b, need, &place);
     if (error != BUFFER_OK)
         return error;
-    memcpy(place.storage.base, b->start, b->length + 1);
+    memcpy(place.storage.base, b->start, b->length);
+    place.storage.base[b->length] = 0;
     open_all(b);
     adopt(b, &place);
     storage_refresh(b);
@@ -385,6 +421,7 @@ storage_slide(struct buffer *b)
     }
     bool hole = front < b->given_back;
     size_t old_end = used_end(b) + 1;
+    storage_take_back_tail(b);
     open_all(b);
     poison_open(storage->base, storage->base + b->length + 1);
     memmove(storage->base, b->start, b->length + 1);
@@ -398,10 +435,10 @@ storage_slide(struct buffer *b)
         storage->committed = storage->dirty = front;
     else if (storage->dirty < old_end)
         storage->dirty = old_end;
+    if (b->given_back > 0)
+        storage->huge = false;
     b->start = storage->base;
     b->given_back = 0;
-    b->lent = b->lent_from = 0;
-    b->displaced = -1;
     storage_notify(b);
     storage_refresh(b);
     return BUFFER_OK;
@@ -416,6 +453,7 @@ storage_decommit_tail(struct buffer *b, size_t end)
     open_all(b);
     if (vmem_decommit(storage->base + end, storage->committed - end) == 0) {
         storage->committed = end;
+        storage->huge = false; /* the advice went with the pages; a later commit gives it again */
         if (storage->dirty > end)
             storage->dirty = end;
         storage_notify(b);

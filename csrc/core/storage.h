@@ -25,6 +25,9 @@ void storage_decommit_tail(struct buffer *b, size_t end);
 /* Decommits the whole pages of the gap, once there are enough of them. */
 void storage_decommit_gap(struct buffer *b);
 
+/* Nothing past the end is lent any more, and the terminator stands. */
+void storage_take_back_tail(struct buffer *b);
+
 /* Frees everything; the contents are lost. */
 void storage_free(struct buffer *b);
 

@@ -55,7 +55,7 @@ Buffer_append_bytes(BufferObject *self, const char *bytes, size_t n, const char 
 {
     if (gate_grow(self, n, operation) < 0)
         return -1;
-    memmove(buffer_take_in(&self->buffer, n), bytes, n);
+    buffer_replace_end(&self->buffer, self->buffer.length, bytes, n);
     Py_SET_SIZE(self, (Py_ssize_t)self->buffer.length);
     assert_valid(self);
     return 0;
@@ -70,7 +70,7 @@ append_content(BufferObject *self, struct content *content, const char *operatio
     if (n == 0)
         return gate_write(self, operation);
     content_refresh(self, content);
-    memcpy(buffer_take_in(&self->buffer, n), content->bytes, n);
+    buffer_replace_end(&self->buffer, self->buffer.length, content->bytes, n);
     Py_SET_SIZE(self, (Py_ssize_t)self->buffer.length);
     assert_valid(self);
     return 0;
@@ -255,17 +255,26 @@ remove_stretch(BufferObject *self, size_t lo, size_t hi, const char *operation)
     return 0;
 }
 
-/* Room for `extra` more bytes at `hi`. At the end nothing has to move. */
+/* Room for `extra` more bytes at `hi`, before the end. */
 static int
 open_stretch(BufferObject *self, size_t hi, size_t extra, const char *operation)
 {
-    struct buffer *b = &self->buffer;
-    if (hi < b->length && gate_move(self, operation) < 0)
+    if (gate_move(self, operation) < 0 || gate_grow(self, extra, operation) < 0)
         return -1;
-    if (gate_grow(self, extra, operation) < 0)
-        return -1;
-    (void)buffer_open_gap(b, hi, extra, false); /* there is room */
+    (void)buffer_open_gap(&self->buffer, hi, extra, false); /* there is room */
     show_base(self);
+    return 0;
+}
+
+/* From `lo` to the end and beyond it, where nothing has to move. */
+static int
+replace_end(BufferObject *self, size_t lo, const char *bytes, size_t n, const char *operation)
+{
+    if (gate_grow(self, lo + n - self->buffer.length, operation) < 0)
+        return -1;
+    buffer_replace_end(&self->buffer, lo, bytes, n);
+    show_base(self);
+    assert_valid(self);
     return 0;
 }
 
@@ -276,6 +285,8 @@ replace_stretch(BufferObject *self, size_t lo, size_t hi, const char *bytes, siz
 {
     size_t present = hi - lo;
     int result = gate_write(self, operation);
+    if (result == 0 && n > present && hi == self->buffer.length)
+        return replace_end(self, lo, bytes, n, operation);
     if (result == 0 && n < present)
         result = remove_stretch(self, lo == 0 ? 0 : lo + n, lo == 0 ? present - n : hi, operation);
     else if (result == 0 && n > present)
