@@ -142,7 +142,7 @@ buffer_grow(struct buffer *b, size_t extra, bool movable)
 void
 buffer_promote(struct buffer *b, bool retire)
 {
-    if (b->tier == BUFFER_RESERVED || b->capacity != BUFFER_NO_CAPACITY)
+    if (b->tier == BUFFER_RESERVED || b->pinned || b->capacity != BUFFER_NO_CAPACITY)
         return;
     (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
 }

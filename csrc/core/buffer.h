@@ -182,8 +182,8 @@ buffer_take_in(struct buffer *b, size_t n)
     return tail;
 }
 
-/* Replaces everything from `at` to the end by n bytes, which may be our own or lent ones; so they are
- * copied before the terminator is set. Call buffer_ensure first. */
+/* Replaces everything from `at` to the end by n bytes, more than were there. They may be our own or
+ * lent ones, so they are copied before the terminator is set. Call buffer_ensure first. */
 static inline void
 buffer_replace_end(struct buffer *b, size_t at, const char *bytes, size_t n)
 {

@@ -15,7 +15,7 @@
 
 enum {
     GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
-    GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit */
+    GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
     GROWTH_GIVE_BACK = 1024 * 1024     /* smallest decommit */
 };
@@ -51,8 +51,8 @@ growth_commit_end(size_t needed, size_t committed, size_t size, size_t page, boo
     size_t extra = frugal ? committed / 8 : committed;
     size_t generous = extra > size - committed ? size : committed + extra;
     size_t wanted = generous > needed ? generous : needed;
-    size_t unit = wanted >= GROWTH_COMMIT_BLOCK && !frugal ? GROWTH_COMMIT_BLOCK
-                                                           : GROWTH_COMMIT_STEP;
+    size_t unit = frugal ? page
+                : wanted >= GROWTH_COMMIT_BLOCK ? GROWTH_COMMIT_BLOCK : GROWTH_COMMIT_STEP;
     size_t end = growth_round_up(wanted, unit < page ? page : unit);
     return end > size || end < needed ? size : end;
 }

@@ -103,18 +103,6 @@ pool_relieve(struct pool *pool)
     return any;
 }
 
-static bool
-take_idle(struct pool *pool, size_t least, struct range *range)
-{
-    for (size_t slot = pool->idle_count; slot-- > 0;) {
-        if (pool->idle[slot].size >= least) {
-            *range = pop_idle(pool, slot);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Half of the budget goes to reservations of the default size, so that the first few hundred
  * buffers never need to move; the next sizes share what is left. */
 static size_t
@@ -130,6 +118,30 @@ preferred_size(const struct pool *pool)
     while (wanted > budget / 8 && wanted > MIB)
         wanted /= 2;
     return wanted;
+}
+
+static void
+drop_idle(struct pool *pool, size_t slot)
+{
+    struct range range = pop_idle(pool, slot);
+    pool_discard(pool, &range);
+}
+
+/* Idle ranges smaller than a new one would be come from a time when addresses were short. A buffer
+ * that got one would meet its end too early, so they go. */
+static bool
+take_idle(struct pool *pool, size_t least, struct range *range)
+{
+    size_t preferred = preferred_size(pool);
+    for (size_t slot = pool->idle_count; slot-- > 0;) {
+        if (pool->idle[slot].size < preferred)
+            drop_idle(pool, slot);
+        else if (pool->idle[slot].size >= least) {
+            *range = pop_idle(pool, slot);
+            return true;
+        }
+    }
+    return false;
 }
 
 static size_t

@@ -287,8 +287,10 @@ replace_stretch(BufferObject *self, size_t lo, size_t hi, const char *bytes, siz
     int result = gate_write(self, operation);
     if (result == 0 && n > present && hi == self->buffer.length)
         return replace_end(self, lo, bytes, n, operation);
+    bool at_front = lo == 0 && hi < self->buffer.length;
     if (result == 0 && n < present)
-        result = remove_stretch(self, lo == 0 ? 0 : lo + n, lo == 0 ? present - n : hi, operation);
+        result = remove_stretch(self, at_front ? 0 : lo + n, at_front ? present - n : hi,
+                                operation);
     else if (result == 0 && n > present)
         result = open_stretch(self, hi, n - present, operation);
     if (result < 0)
@@ -608,7 +610,7 @@ Buffer_take_bytes(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     BufferObject *self = as_buffer(op);
     Py_ssize_t count;
-    if (check_arity("take_bytes", nargs, 0, 1) < 0 ||
+    if (check_arity("take_bytes", nargs, 0, 1) < 0 || gate_read(self, "take_bytes") < 0 ||
         bytes_to_take(self, nargs == 0 ? Py_None : args[0], &count) < 0 ||
         gate_move(self, "take_bytes") < 0)
         return NULL;

@@ -59,7 +59,7 @@ borrow_known(const BufferObject *self, PyObject *source, struct content *content
         borrow(content, source, PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source));
     else if (PyByteArray_CheckExact(source))
         borrow(content, source, PyByteArray_AS_STRING(source), PyByteArray_GET_SIZE(source));
-    else if (Py_IS_TYPE(source, state_of(self)->buffer_type))
+    else if (source == (PyObject *)self || Py_IS_TYPE(source, state_of(self)->buffer_type))
         return borrow_buffer(self, source, content) < 0 ? -1 : 1;
     else
         return 0;
