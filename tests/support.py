@@ -115,9 +115,7 @@ def run_child(
     command = [sys.executable, *options, "-c", textwrap.dedent(code), *args]
     if ulimit:
         command = ["/bin/sh", "-c", f'ulimit {ulimit} || exit 77; exec "$@"', "sh", *command]
-    result = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if check_exit:
         assert result.returncode == 0, (
             f"the child ended with {result.returncode}\n--- stdout\n{result.stdout}"

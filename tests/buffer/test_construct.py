@@ -50,7 +50,9 @@ WRONG: list[tuple[Any, ...]] = [
 
 def again(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return arguments that may be consumed a second time."""
-    return tuple(list(a) if inspect.isgenerator(a) or hasattr(a, "__next__") else a for a in arguments)
+    return tuple(
+        list(a) if inspect.isgenerator(a) or hasattr(a, "__next__") else a for a in arguments
+    )
 
 
 @pytest.mark.parametrize("arguments", SOURCES, ids=repr)

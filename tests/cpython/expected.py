@@ -85,18 +85,14 @@ EXPECTED: tuple[Expected, ...] = (
         OWN_DICT,
     ),
     *_each("test.test_pprint", "QueryTestCase.test_bytearray_wrap", OWN_NAME),
-    *_each(
-        "test.test_bytes", "ByteArrayTest.test_sq_item", ANY_SUBCLASS, kinds=("SubBuffer",)
-    ),
+    *_each("test.test_bytes", "ByteArrayTest.test_sq_item", ANY_SUBCLASS, kinds=("SubBuffer",)),
     *_each(
         "test.test_buffer",
         "TestPythonBufferProtocol.test_release_buffer_with_exception_set",
         GROWS,
         since=(3, 12),
     ),
-    *_each(
-        "test.test_capi.test_bytearray", "CAPITest.test_checkexact", EXACT_TYPE, since=(3, 12)
-    ),
+    *_each("test.test_capi.test_bytearray", "CAPITest.test_checkexact", EXACT_TYPE, since=(3, 12)),
     *_each("test.test_capi.test_bytearray", "CAPITest.test_resize", FENCED, since=(3, 12)),
     *_each("test.test_re", "ReTests.test_keep_buffer", GROWS),
     *_each(

@@ -1,0 +1,110 @@
+/* child.h - a test's body in a forked child, and limits that only the child gets.
+ *
+ * What a reader would get wrong: a CHECK that fails in the child ends the child with 1, and the
+ * parent's CHECK then fails too. For Linux alone; elsewhere HAVE_LIMITS is 0.
+ */
+#ifndef GROWABLE_CHILD_H
+#define GROWABLE_CHILD_H
+
+#include "check.h"
+
+#ifdef __linux__
+#define HAVE_LIMITS 1
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CHILD_FAULTED = 77, CHILD_NOT_LIMITED = 78 };
+
+/* The exit code of a child that runs `body`, or minus its signal. */
+static inline int child_run(void (*body)(void *), void *argument)
+{
+    int status;
+    fflush(stdout);
+    fflush(stderr);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        body(argument);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static inline void child_faulted(int signal_number)
+{
+    (void)signal_number;
+    _exit(CHILD_FAULTED);
+}
+
+static inline void child_touch(void *byte)
+{
+    signal(SIGSEGV, child_faulted);
+    signal(SIGBUS, child_faulted);
+    volatile char *target = byte;
+    *target = *target;
+}
+
+/* Whether a write to the byte faults. */
+static inline bool child_faults(char *byte)
+{
+    return child_run(child_touch, byte) == CHILD_FAULTED;
+}
+
+static inline size_t process_size(const char *key)
+{
+    char line[256];
+    unsigned long long kib = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) {
+            kib = strtoull(line + strlen(key), NULL, 10);
+        }
+    }
+    fclose(status);
+    return (size_t)kib * 1024;
+}
+
+static inline void limit_to(int resource, const char *key, size_t more)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(resource, &limit) == 0);
+    limit.rlim_cur = process_size(key) + more;
+    CHECK(setrlimit(resource, &limit) == 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (mmap(NULL, 2 * more, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED) {
+        _exit(CHILD_NOT_LIMITED); /* valgrind and emulators take a limit and do not keep it */
+    }
+}
+
+/* A sanitizer's allocator keeps freed blocks for a while, so a limit of addresses says little. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LIMITED_ALLOCATOR 0
+#else
+#define LIMITED_ALLOCATOR 1
+#endif
+
+/* In a child: this many more bytes of addresses, or of writable memory, from now on. */
+static inline void limit_addresses(size_t more)
+{
+    if (!LIMITED_ALLOCATOR) {
+        _exit(CHILD_NOT_LIMITED);
+    }
+    limit_to(RLIMIT_AS, "VmSize:", more);
+}
+
+static inline void limit_data(size_t more)
+{
+    limit_to(RLIMIT_DATA, "VmData:", more);
+}
+
+#else
+#define HAVE_LIMITS 0
+#endif
+
+#endif

@@ -1,0 +1,762 @@
+/* test_pool.c - where ranges come from, where idle ones wait, and what an environment tells of it.
+ *
+ * What a reader would get wrong: the limits here are set in the pool's own copy of what the system
+ * said (see fixture.h); the last tests set real ones, in a child.
+ */
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+
+#include "child.h"
+#include "fixture.h"
+#include "growth.h"
+
+static struct fixture fixture;
+
+static struct pool *open_pool(size_t reservation, size_t budget)
+{
+    fixture_open_with(&fixture, reservation, budget);
+    return fixture.env.pool;
+}
+
+static void close_pool(void)
+{
+    fixture_close(&fixture);
+}
+
+static struct range take(struct pool *pool, size_t least)
+{
+    struct range range;
+    CHECK(pool_take(pool, least, &range) == 0);
+    CHECK(range.base != NULL && range.size >= least);
+    CHECK(range.size % pool->info.page_size == 0);
+    return range;
+}
+
+/* As its owner would: commits [0, size) and writes all of it. */
+static void use(struct range *range, size_t size)
+{
+    if (size > range->committed) {
+        CHECK(vmem_commit(range->base + range->committed, size - range->committed) == 0);
+        range->committed = size;
+    }
+    memset(range->base, 0x77, size);
+    range->dirty = range->dirty > size ? range->dirty : size;
+}
+
+/* ---- taking ------------------------------------------------------------------------------ */
+
+static void takes_the_default_size(void)
+{
+    struct pool *pool = open_pool(64 * MIB, MIB);
+    struct range range = take(pool, 1);
+    CHECK(range.size == 64 * MIB && range.committed == 0 && range.dirty == 0);
+    CHECK(!range.lazy && !range.huge);
+    CHECK(pool->live == 1 && pool->live_bytes == 64 * MIB && pool->idle_count == 0);
+    pool_discard(pool, &range);
+    CHECK(range.base == NULL && pool->live == 0 && pool->live_bytes == 0);
+    close_pool();
+}
+
+static void takes_twice_what_is_larger(void)
+{
+    struct pool *pool = open_pool(MIB, MIB);
+    struct range range = take(pool, 3 * MIB);
+    CHECK(range.size == 6 * MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void large_ranges_suit_huge_pages(void)
+{
+    struct pool *pool = open_pool(256 * MIB, MIB);
+    struct range range = take(pool, 1);
+    size_t huge = pool->info.can_advise_huge ? pool->info.huge_page_size : 1;
+    CHECK(16 * huge > 256 * MIB || (uintptr_t)range.base % huge == 0);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void odd_default_sizes_are_rounded(void)
+{
+    struct pool *pool = open_pool(100001, MIB);
+    struct range range = take(pool, 5);
+    CHECK(range.size == growth_round_up(100001, pool->info.granularity));
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+/* ---- the idle list ----------------------------------------------------------------------- */
+
+static void what_was_given_is_taken_again(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    char *base = range.base;
+    use(&range, MIB);
+    pool_give(pool, &range);
+    CHECK(range.base == NULL && pool->idle_count == 1 && pool->idle_bytes == MIB);
+    CHECK(pool->live == 1);
+    range = take(pool, 1);
+    CHECK(range.base == base && range.committed == MIB && range.dirty == MIB);
+    CHECK(pool->idle_count == 0 && pool->idle_bytes == 0 && pool->live == 1);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void the_last_given_is_taken_first(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range first = take(pool, 1);
+    struct range second = take(pool, 1);
+    char *last = second.base;
+    pool_give(pool, &first);
+    pool_give(pool, &second);
+    first = take(pool, 1);
+    CHECK(first.base == last);
+    pool_discard(pool, &first);
+    close_pool();
+}
+
+static void an_idle_range_that_is_too_small_waits(void)
+{
+    struct pool *pool = open_pool(MIB, 16 * MIB);
+    struct range large = take(pool, 8 * MIB);
+    struct range small = take(pool, 1);
+    char *base = large.base;
+    use(&large, 100 * KIB);
+    use(&small, 4 * KIB * 16);
+    pool_give(pool, &large);
+    pool_give(pool, &small);
+    large = take(pool, 4 * MIB);
+    CHECK(large.base == base && pool->idle_count == 1 && pool->idle_bytes == 64 * KIB);
+    small = take(pool, 1);
+    CHECK(small.committed == 64 * KIB && pool->idle_count == 0 && pool->idle_bytes == 0);
+    pool_discard(pool, &large);
+    pool_discard(pool, &small);
+    close_pool();
+}
+
+static void ranges_below_the_default_are_not_kept(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    pool->reservation = 128 * MIB;
+    pool_give(pool, &range);
+    CHECK(pool->idle_count == 0 && pool->live == 0);
+    close_pool();
+}
+
+static void without_a_budget_nothing_is_kept(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 0);
+    struct range range = take(pool, 1);
+    pool_give(pool, &range);
+    CHECK(pool->idle_count == 0 && pool->live == 0);
+    close_pool();
+}
+
+static void only_so_many_are_kept(void)
+{
+    struct range ranges[POOL_SLOTS + 3];
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    for (size_t i = 0; i < POOL_SLOTS + 3; i++) {
+        ranges[i] = take(pool, 1);
+    }
+    for (size_t i = 0; i < POOL_SLOTS + 3; i++) {
+        pool_give(pool, &ranges[i]);
+    }
+    CHECK(pool->idle_count == POOL_SLOTS && pool->live == POOL_SLOTS);
+    CHECK(pool->live_bytes == POOL_SLOTS * 64 * MIB);
+    close_pool();
+}
+
+static void warm_memory_keeps_to_the_budget(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 4 * MIB);
+    struct range range = take(pool, 1);
+    use(&range, 16 * MIB);
+    pool_give(pool, &range);
+    CHECK(pool->idle_bytes == 4 * MIB && pool->idle[0].committed == 4 * MIB);
+    CHECK(pool->idle[0].dirty == 4 * MIB);
+    close_pool();
+}
+
+/* Past the budget each range keeps 64 KiB and no more, huge pages or not. */
+static void a_spent_budget_leaves_little(void)
+{
+    struct range ranges[8];
+    struct pool *pool = open_pool(64 * MIB, 4 * MIB);
+    for (size_t i = 0; i < 8; i++) {
+        ranges[i] = take(pool, 1);
+        ranges[i].huge = i % 2 == 0;
+        use(&ranges[i], 4 * MIB);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        pool_give(pool, &ranges[i]);
+    }
+    CHECK(pool->idle_count == 8 && pool->idle_bytes == 4 * MIB + 7 * 64 * KIB);
+    close_pool();
+}
+
+/* Decommitted pages lose their advice, so the next owner must give it again. */
+static void a_cooled_range_is_not_huge(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 4 * MIB);
+    struct range range = take(pool, 1);
+    range.huge = true;
+    use(&range, 8 * MIB);
+    pool_give(pool, &range);
+    CHECK(pool->idle[0].committed == 4 * MIB && !pool->idle[0].huge);
+    close_pool();
+}
+
+static void a_range_within_the_budget_stays_huge(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    range.huge = true;
+    use(&range, 8 * MIB);
+    pool_give(pool, &range);
+    CHECK(pool->idle[0].committed == 8 * MIB && pool->idle[0].huge);
+    close_pool();
+}
+
+static void cooled_pages_come_back_zero(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 4 * MIB);
+    struct range range = take(pool, 1);
+    use(&range, 8 * MIB);
+    pool_give(pool, &range);
+    range = take(pool, 1);
+    CHECK(vmem_commit(range.base + range.committed, MIB) == 0);
+    CHECK(holds_zeros(range.base + range.dirty, range.committed + MIB - range.dirty));
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+/* Where committed memory is counted, an idle range must not hold what the program may need. */
+static void a_frugal_pool_keeps_little(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    pool->info.data_limit = 1024 * MIB;
+    CHECK(pool_is_frugal(pool));
+    use(&range, 8 * MIB);
+    pool_give(pool, &range);
+    CHECK(pool->idle[0].committed == 64 * KIB && pool->idle_bytes == 64 * KIB);
+    pool->info.data_limit = VMEM_NO_LIMIT;
+    pool->info.overcommit = VMEM_OVERCOMMIT_NEVER;
+    CHECK(pool_is_frugal(pool));
+    pool->info.overcommit = VMEM_OVERCOMMIT_HEURISTIC;
+    CHECK(!pool_is_frugal(pool));
+    close_pool();
+}
+
+static void clearing_releases_idle_ranges_only(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range kept = take(pool, 1);
+    struct range given = take(pool, 1);
+    pool_give(pool, &given);
+    pool_clear(pool);
+    CHECK(pool->live == 1 && pool->idle_count == 0);
+    use(&kept, 64 * KIB);
+    pool_give(pool, &kept);
+    CHECK(pool->idle_count == 1);
+    close_pool();
+}
+
+static void relief_is_what_was_idle(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    CHECK(!pool_relieve(pool));
+    pool_give(pool, &range);
+    CHECK(pool_relieve(pool) && pool->live == 0);
+    close_pool();
+}
+
+static void cheap_while_few_or_idle(void)
+{
+    struct range ranges[POOL_SLOTS];
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    for (size_t i = 0; i < POOL_SLOTS; i++) {
+        CHECK(pool_is_cheap(pool));
+        ranges[i] = take(pool, 1);
+    }
+    CHECK(!pool_is_cheap(pool));
+    pool_give(pool, &ranges[0]);
+    CHECK(pool_is_cheap(pool));
+    for (size_t i = 1; i < POOL_SLOTS; i++) {
+        pool_give(pool, &ranges[i]);
+    }
+    close_pool();
+}
+
+/* ---- limits ------------------------------------------------------------------------------ */
+
+static void a_limit_of_addresses_shrinks_ranges(void)
+{
+    struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
+    pool->info.address_limit = 1024 * MIB;
+    struct range range = take(pool, 1);
+    CHECK(range.size == 32 * MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void a_quarter_of_the_addresses_is_ours(void)
+{
+    struct range ranges[64];
+    struct range refused = {0};
+    size_t count = 0;
+    struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
+    pool->info.address_limit = 1024 * MIB;
+    while (count < 64 && pool_take(pool, 16 * MIB, &ranges[count]) == 0) {
+        count++;
+    }
+    CHECK(count >= 8 && count <= 16 && pool->live_bytes <= 256 * MIB);
+    CHECK(pool_take(pool, 16 * MIB, &refused) == POOL_REFUSED && refused.base == NULL);
+    CHECK(pool_take(pool, 512 * MIB, &refused) == POOL_REFUSED);
+    while (count > 0) {
+        pool_discard(pool, &ranges[--count]);
+    }
+    close_pool();
+}
+
+static void impossible_sizes_are_refused(void)
+{
+    struct range range = {0};
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    CHECK(pool_take(pool, PTRDIFF_MAX, &range) == POOL_REFUSED);
+    CHECK(pool_take(pool, SIZE_MAX - 5, &range) == POOL_REFUSED);
+    CHECK(pool_take_exact(pool, PTRDIFF_MAX, &range) > 0);
+    CHECK(range.base == NULL && pool->live == 0 && pool->live_bytes == 0);
+    close_pool();
+}
+
+#if SIZE_MAX > 0xffffffffu
+/* Far more than an x86-64 process can have in one piece: halved until the system agrees. */
+static void refused_reservations_are_halved(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    size_t wanted = (size_t)24 << 40;
+    void *hogs[8];
+    size_t count = 0;
+    if (vmem_reserve(wanted, pool->info.granularity, &hogs[0]) != 0) {
+        close_pool();
+        SKIP("too few addresses here"); /* ThreadSanitizer takes most of them */
+    }
+    CHECK(vmem_release(hogs[0], wanted) == 0);
+    while (count < 8 && vmem_reserve(wanted, pool->info.granularity, &hogs[count]) == 0) {
+        count++;
+    }
+    struct range range = take(pool, wanted / 2);
+    CHECK(range.size >= wanted / 2);
+    pool_discard(pool, &range);
+    while (count > 0) {
+        CHECK(vmem_release(hogs[--count], wanted) == 0);
+    }
+    close_pool();
+}
+
+static void later_ranges_are_smaller(void)
+{
+    struct pool *pool = open_pool((size_t)64 << 30, 16 * MIB);
+    size_t live_bytes = pool->live_bytes;
+    pool->live_bytes = ((size_t)16 << 40) + 1;
+    struct range range = take(pool, 1);
+    CHECK(range.size == 1024 * MIB);
+    pool_discard(pool, &range);
+    pool->live_bytes = ((size_t)24 << 40) + 1;
+    range = take(pool, 1);
+    CHECK(range.size == 64 * MIB);
+    pool_discard(pool, &range);
+    pool->live_bytes = ((size_t)32 << 40) - 8 * MIB;
+    range = take(pool, MIB);
+    CHECK(range.size == MIB);
+    pool_discard(pool, &range);
+    pool->live_bytes = live_bytes;
+    close_pool();
+}
+#endif
+
+static void scarce_mappings_give_lazy_ranges(void)
+{
+    struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
+    if (!pool->info.can_reserve_lazy) {
+        close_pool();
+        SKIP("no lazy ranges on this system");
+    }
+    pool->info.max_mappings = 4;
+    CHECK(pool_most_ranges(pool) == 1);
+    struct range first = take(pool, 1);
+    struct range lazy = take(pool, 1);
+    CHECK(!first.lazy && lazy.lazy && lazy.size == 64 * MIB && lazy.committed == lazy.size);
+    CHECK(lazy.dirty == 0);
+    lazy.base[0] = lazy.base[lazy.size - 1] = 1;
+    pool_give(pool, &lazy);
+    CHECK(pool->idle_count == 0 && pool->live == 1);
+    pool_give(pool, &first);
+    close_pool();
+}
+
+static void small_defaults_make_small_lazy_ranges(void)
+{
+    struct pool *pool = open_pool(MIB, 16 * MIB);
+    if (!pool->info.can_reserve_lazy) {
+        close_pool();
+        SKIP("no lazy ranges on this system");
+    }
+    pool->info.max_mappings = 0;
+    struct range lazy = take(pool, 1);
+    CHECK(lazy.lazy && lazy.size == MIB);
+    pool_discard(pool, &lazy);
+    lazy = take(pool, 100 * MIB);
+    CHECK(lazy.lazy && lazy.size == 100 * MIB);
+    pool_discard(pool, &lazy);
+    close_pool();
+}
+
+static void lazy_ranges_are_refused_where_they_cost(void)
+{
+    struct range range = {0};
+    struct pool *pool = open_pool(MIB, 16 * MIB);
+    pool->info.max_mappings = 0;
+    pool->info.overcommit = VMEM_OVERCOMMIT_NEVER;
+    CHECK(pool_take(pool, 1, &range) == POOL_REFUSED);
+    pool->info.overcommit = VMEM_OVERCOMMIT_HEURISTIC;
+    pool->info.data_limit = 1024 * MIB;
+    CHECK(pool_take(pool, 1, &range) == POOL_REFUSED);
+    pool->info.data_limit = VMEM_NO_LIMIT;
+    pool->info.can_reserve_lazy = false;
+    CHECK(pool_take(pool, 1, &range) == POOL_REFUSED && range.base == NULL);
+    close_pool();
+}
+
+/* ---- exact ------------------------------------------------------------------------------- */
+
+static void exact_takes_a_default_range_where_one_will_do(void)
+{
+    struct range range;
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    CHECK(pool_take_exact(pool, MIB, &range) == 0 && range.size == 64 * MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void exact_is_no_larger_than_needed(void)
+{
+    struct range range;
+    struct pool *pool = open_pool(MIB, 16 * MIB);
+    CHECK(pool_take_exact(pool, 5 * MIB + 1, &range) == 0);
+    CHECK(range.size == 5 * MIB + pool->info.granularity);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void exact_ignores_the_limits(void)
+{
+    struct range range;
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->info.address_limit = 4 * MIB;
+    CHECK(pool_take_exact(pool, 16 * MIB, &range) == 0 && range.size == 16 * MIB);
+    pool->live_bytes += MIB;
+    pool->info.address_limit = 16 * MIB;
+    struct range second;
+    CHECK(pool_take_exact(pool, MIB, &second) == 0 && second.size == MIB);
+    pool->live_bytes -= MIB;
+    pool_discard(pool, &second);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+/* ---- enlarging --------------------------------------------------------------------------- */
+
+static void enlarging_keeps_pages_and_offset(void)
+{
+    struct pool *pool = open_pool(MIB, 16 * MIB);
+    if (!pool->info.can_remap) {
+        close_pool();
+        SKIP("no remapping on this system");
+    }
+    struct range range = take(pool, 1);
+    size_t page = pool->info.page_size;
+    use(&range, 8 * page);
+    range.base[3 * page] = 42;
+    CHECK(pool_enlarge(pool, &range, 2 * page, 3 * MIB) == 0);
+    CHECK(range.size == 6 * MIB && range.committed == 8 * page && range.dirty == 8 * page);
+    CHECK(range.base[3 * page] == 42 && range.base[8 * page - 1] == 0x77);
+    CHECK(pool->live == 1 && pool->live_bytes == 6 * MIB);
+    CHECK(vmem_commit(range.base, 2 * page) == 0 && holds_zeros(range.base, 2 * page));
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void some_ranges_are_not_enlarged(void)
+{
+    struct pool *pool = open_pool(MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    struct range same = range;
+    range.lazy = true;
+    CHECK(pool_enlarge(pool, &range, 0, 3 * MIB) == POOL_REFUSED);
+    range.lazy = false;
+    bool can_remap = pool->info.can_remap;
+    pool->info.can_remap = false;
+    CHECK(pool_enlarge(pool, &range, 0, 3 * MIB) == POOL_REFUSED);
+    pool->info.can_remap = can_remap;
+    CHECK(pool_enlarge(pool, &range, 0, PTRDIFF_MAX) == POOL_REFUSED);
+    CHECK(pool_enlarge(pool, &range, 0, SIZE_MAX / 2 + 1) == POOL_REFUSED);
+    pool->info.address_limit = 8 * MIB;
+    CHECK(pool_enlarge(pool, &range, 0, 3 * MIB) == POOL_REFUSED);
+    CHECK(range.base == same.base && range.size == same.size && pool->live_bytes == MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+/* ---- environments ------------------------------------------------------------------------ */
+
+static void an_environment_opens_and_closes(void)
+{
+    struct fixture f;
+    fixture_open(&f);
+    CHECK(f.blocks == 1 && f.env.pool->reservation == 64 * MIB);
+    fixture_close(&f);
+    CHECK(f.env.pool == NULL);
+    env_close(&f.env);
+}
+
+static void an_environment_needs_memory(void)
+{
+    struct fixture f;
+    fixture_prepare(&f);
+    f.fail_at = 1;
+    f.fails = 1;
+    CHECK(env_open(&f.env, MIB, MIB) == ENV_NO_MEMORY && f.env.pool == NULL && f.blocks == 0);
+    env_close(&f.env);
+}
+
+static void configuring_drops_idle_ranges(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    pool_give(pool, &range);
+    env_configure(&fixture.env, 8 * MIB, MIB);
+    CHECK(pool->idle_count == 0 && pool->reservation == 8 * MIB && pool->budget == MIB);
+    range = take(pool, 1);
+    CHECK(range.size == 8 * MIB);
+    pool_give(pool, &range);
+    close_pool();
+}
+
+static void facts_are_told(void)
+{
+    struct env_facts facts;
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range idle = take(pool, 1);
+    struct range live = take(pool, 1);
+    use(&idle, MIB);
+    pool_give(pool, &idle);
+    memset(&facts, 0x55, sizeof facts);
+    env_query(&fixture.env, &facts);
+    CHECK(facts.page_size == pool->info.page_size && facts.granularity >= facts.page_size);
+    CHECK(facts.huge_page_size == pool->info.huge_page_size);
+    CHECK(facts.reservation == 64 * MIB && facts.budget == 16 * MIB);
+    CHECK(facts.reservations == 2 && facts.reserved_bytes == 128 * MIB);
+    CHECK(facts.pooled == 1 && facts.pooled_bytes == MIB);
+    CHECK(facts.remap == pool->info.can_remap && facts.name == pool->info.can_name);
+    pool_give(pool, &live);
+    close_pool();
+}
+
+static void settings_have_names(void)
+{
+    static const char *const overcommit[] = {"heuristic", "always", "never"};
+    static const char *const thp[] = {"unsupported", "never", "advised", "always"};
+    struct env_facts facts;
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    env_query(&fixture.env, &facts);
+    CHECK(strcmp(facts.overcommit, overcommit[pool->info.overcommit]) == 0);
+    CHECK(strcmp(facts.thp, thp[pool->info.thp]) == 0);
+    close_pool();
+}
+
+static void huge_pages_can_be_had_by_asking(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->info.can_advise_huge = true;
+    pool->info.thp = VMEM_THP_ADVISED;
+    CHECK(env_has_huge_pages(&fixture.env));
+    pool->info.thp = VMEM_THP_ALWAYS;
+    CHECK(env_has_huge_pages(&fixture.env));
+    pool->info.thp = VMEM_THP_NEVER;
+    CHECK(!env_has_huge_pages(&fixture.env));
+    pool->info.thp = VMEM_THP_UNSUPPORTED;
+    CHECK(!env_has_huge_pages(&fixture.env));
+    pool->info.thp = VMEM_THP_ADVISED;
+    pool->info.can_advise_huge = false;
+    CHECK(!env_has_huge_pages(&fixture.env));
+    close_pool();
+}
+
+static void limits_have_names(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct vmem_info *info = &pool->info;
+    info->address_limit = info->data_limit = VMEM_NO_LIMIT;
+    info->overcommit = VMEM_OVERCOMMIT_HEURISTIC;
+    CHECK(strcmp(env_reservation_limit(&fixture.env), "address space") == 0);
+    CHECK(strcmp(env_commit_limit(&fixture.env), "memory") == 0);
+    info->max_mappings = 0;
+    CHECK(strcmp(env_reservation_limit(&fixture.env), "vm.max_map_count") == 0);
+    info->address_limit = MIB;
+    CHECK(strcmp(env_reservation_limit(&fixture.env), "RLIMIT_AS") == 0);
+    CHECK(strcmp(env_commit_limit(&fixture.env), "RLIMIT_AS") == 0);
+    info->overcommit = VMEM_OVERCOMMIT_NEVER;
+    CHECK(strstr(env_commit_limit(&fixture.env), "overcommit") != NULL);
+    info->data_limit = MIB;
+    CHECK(strcmp(env_commit_limit(&fixture.env), "RLIMIT_DATA") == 0);
+    close_pool();
+}
+
+static void errors_are_described(void)
+{
+    char text[128] = "x";
+    char one[1] = {'x'};
+    env_describe_error(12, text, sizeof text);
+    CHECK(strlen(text) > 0);
+    env_describe_error(POOL_REFUSED, text, sizeof text);
+    CHECK(strstr(text, "addresses") != NULL);
+    env_describe_error(0, text, 8);
+    CHECK(strlen(text) == 7);
+    env_describe_error(0, one, 1);
+    CHECK(one[0] == 0);
+    env_describe_error(0, NULL, 0);
+}
+
+/* ---- real limits, in a child --------------------------------------------------------------- */
+
+#if HAVE_LIMITS
+
+static void take_under_a_new_limit(void *unused)
+{
+    (void)unused;
+    struct pool *pool = open_pool(8192 * MIB, 16 * MIB);
+    limit_addresses(256 * MIB);
+    struct range range = take(pool, 1);
+    CHECK(pool->info.address_limit != VMEM_NO_LIMIT);
+    CHECK(range.size < 256 * MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void a_limit_set_later_is_noticed(void)
+{
+    int code = child_run(take_under_a_new_limit, NULL);
+    if (code == CHILD_NOT_LIMITED) {
+        SKIP("limits are not kept here");
+    }
+    CHECK(code == 0);
+}
+
+static void take_what_is_needed(void *unused)
+{
+    (void)unused;
+    struct pool *pool = open_pool(8192 * MIB, 16 * MIB);
+    limit_addresses(512 * MIB);
+    /* Neither the double nor a half of any default size fits into what is left. */
+    struct range range = take(pool, 300 * MIB);
+    CHECK(range.size >= 300 * MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+/* The quarter that is ours is not asked about before the system has refused. */
+static void halving_ends_at_the_need(void)
+{
+    int code = child_run(take_what_is_needed, NULL);
+    if (code == CHILD_NOT_LIMITED) {
+        SKIP("limits are not kept here");
+    }
+    CHECK(code == 0);
+}
+
+static void take_while_idle_ranges_fill_the_limit(void *unused)
+{
+    (void)unused;
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range first = take(pool, 1);
+    struct range second = take(pool, 1);
+    pool_give(pool, &first);
+    pool_give(pool, &second);
+    limit_addresses(16 * MIB);
+    struct range range;
+    CHECK(pool_take_exact(pool, 100 * MIB, &range) == 0);
+    CHECK(pool->idle_count == 0);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void idle_ranges_make_way(void)
+{
+    int code = child_run(take_while_idle_ranges_fill_the_limit, NULL);
+    if (code == CHILD_NOT_LIMITED) {
+        SKIP("limits are not kept here");
+    }
+    CHECK(code == 0);
+}
+
+#endif
+
+static const struct check_test tests[] = {
+    TEST(takes_the_default_size),
+    TEST(takes_twice_what_is_larger),
+    TEST(large_ranges_suit_huge_pages),
+    TEST(odd_default_sizes_are_rounded),
+    TEST(what_was_given_is_taken_again),
+    TEST(the_last_given_is_taken_first),
+    TEST(an_idle_range_that_is_too_small_waits),
+    TEST(ranges_below_the_default_are_not_kept),
+    TEST(without_a_budget_nothing_is_kept),
+    TEST(only_so_many_are_kept),
+    TEST(warm_memory_keeps_to_the_budget),
+    TEST(a_spent_budget_leaves_little),
+    TEST(a_cooled_range_is_not_huge),
+    TEST(a_range_within_the_budget_stays_huge),
+    TEST(cooled_pages_come_back_zero),
+    TEST(a_frugal_pool_keeps_little),
+    TEST(clearing_releases_idle_ranges_only),
+    TEST(relief_is_what_was_idle),
+    TEST(cheap_while_few_or_idle),
+    TEST(a_limit_of_addresses_shrinks_ranges),
+    TEST(a_quarter_of_the_addresses_is_ours),
+    TEST(impossible_sizes_are_refused),
+#if SIZE_MAX > 0xffffffffu
+    TEST(refused_reservations_are_halved),
+    TEST(later_ranges_are_smaller),
+#endif
+    TEST(scarce_mappings_give_lazy_ranges),
+    TEST(small_defaults_make_small_lazy_ranges),
+    TEST(lazy_ranges_are_refused_where_they_cost),
+    TEST(exact_takes_a_default_range_where_one_will_do),
+    TEST(exact_is_no_larger_than_needed),
+    TEST(exact_ignores_the_limits),
+    TEST(enlarging_keeps_pages_and_offset),
+    TEST(some_ranges_are_not_enlarged),
+    TEST(an_environment_opens_and_closes),
+    TEST(an_environment_needs_memory),
+    TEST(configuring_drops_idle_ranges),
+    TEST(facts_are_told),
+    TEST(settings_have_names),
+    TEST(huge_pages_can_be_had_by_asking),
+    TEST(limits_have_names),
+    TEST(errors_are_described),
+#if HAVE_LIMITS
+    TEST(a_limit_set_later_is_noticed),
+    TEST(halving_ends_at_the_need),
+    TEST(idle_ranges_make_way),
+#endif
+};
+
+CHECK_MAIN(tests)

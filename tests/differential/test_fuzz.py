@@ -1,0 +1,22 @@
+"""A short run of the differential fuzzer; long runs are made by hand and by CI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZER = Path(__file__).with_name("fuzz.py")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_difference_from_bytearray(seed: int) -> None:
+    """Some ten thousand operations give what the built-in gives."""
+    command = [sys.executable, str(FUZZER), "--seed", str(seed), "--episodes", "250"]
+    command += ["--seconds", "600", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["episodes"] == 250

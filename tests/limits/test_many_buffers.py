@@ -1,0 +1,130 @@
+"""Many live buffers: past what the system has mappings or addresses for they degrade, not fail."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from support import run_child, under_sanitizer
+
+pytestmark = [
+    pytest.mark.skipif(under_sanitizer(), reason="a sanitizer needs the memory for itself"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the figures are Linux's"),
+]
+
+
+def test_a_million_small_buffers() -> None:
+    run_child(
+        """
+        import resource
+        from growable import Buffer
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        many = [Buffer(b"x" * 16) for _ in range(1_000_000)]
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert used < 400 * 1024, used
+        assert all(len(m) == 16 for m in many)
+        for m in many[::1000]:
+            m += b"y"
+            assert m == b"x" * 16 + b"y"
+        """
+    )
+
+
+@pytest.mark.parametrize("count", [20_000, 70_000])
+def test_live_exported_buffers(count: int) -> None:
+    """70,000 is more than vm.max_map_count allows mappings by default."""
+    run_child(
+        """
+        import sys
+        from growable import Buffer
+        count = int(sys.argv[1])
+        many = [Buffer(b"%08d" % n) for n in range(count)]
+        views = [memoryview(m) for m in many]
+        assert all(v.obj is m for v, m in zip(views, many))
+        for n in range(0, count, 7):
+            assert views[n] == b"%08d" % n, n
+        for n in (0, 1, 100, count // 2, count - 1):
+            v, m = views[n], many[n]
+            try:
+                m += b"more"
+            except (MemoryError, BufferError):
+                assert m == b"%08d" % n
+            else:
+                assert m == b"%08dmore" % n
+            assert v == b"%08d" % n
+        # the first ones have a reservation and must be able to grow
+        many[0] += bytes(1_000_000)
+        assert views[0] == b"%08d" % 0
+        del views
+        for n in range(0, count, 97):
+            many[n] += b"free"
+            assert many[n].endswith(b"free")
+        """,
+        str(count),
+    )
+
+
+def test_what_was_used_up_comes_back() -> None:
+    """After tens of thousands of exported buffers are gone a new one has a large reservation."""
+    run_child(
+        """
+        from growable import Buffer
+        for _ in range(2):
+            many = [Buffer(b"x") for _ in range(40_000)]
+            views = [memoryview(m) for m in many]
+            del views, many
+        buffer = Buffer(b"x")
+        with memoryview(buffer):
+            buffer += bytes(100 << 20)
+        assert len(buffer) == (100 << 20) + 1
+        """
+    )
+
+
+def test_other_mappings_can_still_be_made() -> None:
+    """The buffers must not take every mapping that the process may have."""
+    run_child(
+        """
+        import mmap, threading
+        from growable import Buffer
+        many = [Buffer(b"x") for _ in range(70_000)]
+        views = [memoryview(m) for m in many]
+        mapping = mmap.mmap(-1, 1 << 20)
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+        big = bytes(64 << 20)
+        """
+    )
+
+
+def test_growing_many_at_once() -> None:
+    run_child(
+        """
+        from growable import Buffer
+        many = [Buffer() for _ in range(3000)]
+        views = [memoryview(m) for m in many]
+        for step in range(20):
+            for m in many:
+                m += b"%04d" % step * 300
+        expected = b"".join(b"%04d" % s * 300 for s in range(20))
+        assert all(m == expected for m in many)
+        """
+    )
+
+
+def test_many_with_a_capacity() -> None:
+    run_child(
+        """
+        import growable
+        many = []
+        try:
+            for n in range(40_000):
+                many.append(growable.Buffer(b"%05d" % n, capacity=100_000))
+        except growable.ReservationError as error:
+            assert error.limit, error
+            assert len(many) > 10_000
+        for n, m in enumerate(many):
+            assert m == b"%05d" % n
+        """
+    )
