@@ -135,7 +135,7 @@ def show(report: dict[str, Any]) -> None:
             f"{row[PEER]:.0f} ns",
             f"{row[OURS]:.0f} ns",
             f"{row['ratio']:.2f}",
-            f"{row['noise']:.2f}",
+            f"{row['noise']:.3f}",
             "" if not row["judged"] else "ok" if row["ok"] else "SLOWER",
         ]
         for row in report["lives"]

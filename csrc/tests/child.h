@@ -89,10 +89,17 @@ static inline void limit_to(int resource, const char *key, size_t more)
 #define LIMITED_ALLOCATOR 1
 #endif
 
+/* Valgrind makes a limit of addresses its own affair. */
+static inline bool is_under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
+}
+
 /* In a child: this many more bytes of addresses, or of writable memory, from now on. */
 static inline void limit_addresses(size_t more)
 {
-    if (!LIMITED_ALLOCATOR) {
+    if (!LIMITED_ALLOCATOR || is_under_valgrind()) {
         _exit(CHILD_NOT_LIMITED);
     }
     limit_to(RLIMIT_AS, "VmSize:", more);

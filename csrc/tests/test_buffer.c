@@ -155,6 +155,17 @@ static void only_the_last_retired_block_is_kept(void)
     close_buffer();
 }
 
+static void a_pinned_block_is_not_promoted(void)
+{
+    struct buffer *b = open_buffer();
+    CHECK(append_pattern(b, 100, true) == BUFFER_OK);
+    char *start = b->start;
+    b->pinned = true;
+    buffer_promote(b, true);
+    CHECK(b->tier == BUFFER_HEAP && b->start == start && buffer_check(b));
+    close_buffer();
+}
+
 static void refused_promotion_is_no_error(void)
 {
     struct buffer *b = open_buffer();
@@ -1273,6 +1284,7 @@ static void named_buffers_work(void)
 {
     struct buffer *b = open_buffer_with(MIB);
     b->name = "packets";
+    fixture.env.pool->info.can_name = true; /* where it cannot, the refusal is no matter */
     CHECK(append_pattern(b, 900 * KIB, true) == BUFFER_OK);
     CHECK(append_pattern(b, 2 * MIB, true) == BUFFER_OK && holds_pattern(b, 0, b->length));
     close_buffer();
@@ -1723,6 +1735,7 @@ static const struct check_test tests[] = {
     TEST(promotion_keeps_contents),
     TEST(retired_blocks_live_until_the_end),
     TEST(only_the_last_retired_block_is_kept),
+    TEST(a_pinned_block_is_not_promoted),
     TEST(refused_promotion_is_no_error),
     TEST(without_reservations_all_sizes_live_on_the_heap),
     TEST(limited_addresses_leave_the_heap_first),

@@ -546,6 +546,19 @@ static void freeing_never_fails(void)
     }
 }
 
+/* A range that cannot be cooled down does not wait, or the budget would not hold. */
+static void what_cannot_be_cooled_is_released(void)
+{
+    fixture_open_with(&fixture, 64 * MIB, MIB);
+    owner_init(&owner, &fixture);
+    prepare_large(&owner.b);
+    vmem_fault_arm(1, -1);
+    buffer_free(&owner.b);
+    vmem_fault_disarm();
+    CHECK(fixture.env.pool->live == 0);
+    fixture_close(&fixture);
+}
+
 static void errors_say_what_was_tried(void)
 {
     fixture_open_with(&fixture, 8 * MIB, 16 * MIB);
@@ -599,6 +612,7 @@ static const struct check_test tests[] = {
     TEST(all_allocations_fail_from_there_on),
     TEST(everything_fails),
     TEST(freeing_never_fails),
+    TEST(what_cannot_be_cooled_is_released),
     TEST(errors_say_what_was_tried),
     TEST(an_environment_needs_the_system),
     TEST(a_query_that_fails_keeps_the_old_facts),

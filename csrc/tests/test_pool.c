@@ -147,6 +147,22 @@ static void ranges_below_the_default_are_not_kept(void)
     close_pool();
 }
 
+/* They are from a time when addresses were short. */
+static void lesser_idle_ranges_go(void)
+{
+    struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
+    pool->info.address_limit = 1024 * MIB;
+    struct range range = take(pool, 1);
+    CHECK(range.size == 32 * MIB);
+    pool_give(pool, &range);
+    CHECK(pool->idle_count == 1);
+    pool->info.address_limit = VMEM_NO_LIMIT;
+    range = take(pool, 1);
+    CHECK(range.size == 1024 * MIB && pool->idle_count == 0 && pool->live == 1);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
 static void without_a_budget_nothing_is_kept(void)
 {
     struct pool *pool = open_pool(64 * MIB, 0);
@@ -718,6 +734,7 @@ static const struct check_test tests[] = {
     TEST(the_last_given_is_taken_first),
     TEST(an_idle_range_that_is_too_small_waits),
     TEST(ranges_below_the_default_are_not_kept),
+    TEST(lesser_idle_ranges_go),
     TEST(without_a_budget_nothing_is_kept),
     TEST(only_so_many_are_kept),
     TEST(warm_memory_keeps_to_the_budget),

@@ -186,3 +186,12 @@ def test_of_a_consumer(module: str) -> None:
 def test_every_expected_entry_names_a_module_that_is_run() -> None:
     """An entry for a module that is not run could never go stale."""
     assert {e.module for e in EXPECTED} <= {*WHOLE, *TOUCHING}
+
+
+def test_every_expected_entry_stands_in_the_document() -> None:
+    """Users read of every test that is not passed, and of its reason."""
+    document = Path(__file__).parents[2].joinpath("docs", "bytearray-compat.md")
+    text = document.read_text(encoding="utf-8").replace("`", "")
+    missing = {e.test for e in EXPECTED if e.test.rpartition(".")[2] not in text}
+    assert not missing
+    assert not {e.reason for e in EXPECTED if e.reason.split(";")[0] not in text}
