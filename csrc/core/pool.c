@@ -22,12 +22,12 @@ enum { MIB = 1 << 20, WARM_MINIMUM = 64 * 1024 };
 #define SMALL_RESERVATION ((size_t)64 * MIB)
 #define MIDDLE_RESERVATION ((size_t)1024 * MIB)
 
-/* Two mappings a buffer, its committed and its reserved part, and half of the process's mappings
- * left to everybody else. */
+/* Two mappings a buffer, its committed and its reserved part. With what lazy ranges may need that
+ * leaves half of the process's mappings to everybody else. */
 size_t
 pool_most_ranges(const struct pool *pool)
 {
-    return pool->info.max_mappings / 4;
+    return pool->info.max_mappings / 8;
 }
 
 bool
@@ -47,7 +47,7 @@ static size_t
 address_budget(const struct pool *pool)
 {
     size_t limit = pool->info.address_limit;
-    return limit == VMEM_NO_LIMIT ? ADDRESS_BUDGET : limit / 4;
+    return limit == VMEM_NO_LIMIT ? ADDRESS_BUDGET : limit / 8;
 }
 
 int
@@ -56,7 +56,9 @@ pool_init(struct pool *pool, size_t reservation, size_t budget)
     memset(pool, 0, sizeof *pool);
     pool->reservation = reservation;
     pool->budget = budget;
-    return vmem_query(&pool->info);
+    int error = vmem_query(&pool->info);
+    pool->most_lazy = pool->info.max_mappings / 4;
+    return error;
 }
 
 void
@@ -65,6 +67,7 @@ pool_discard(struct pool *pool, struct range *range)
     /* A release that fails leaks addresses; there is nobody who could do better. */
     (void)vmem_release(range->base, range->size);
     pool->live--;
+    pool->live_lazy -= range->lazy;
     pool->live_bytes -= range->size;
     memset(range, 0, sizeof *range);
 }
@@ -172,6 +175,7 @@ reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
     *range = (struct range){.base = base, .size = size, .lazy = lazy,
                             .committed = lazy ? size : 0};
     pool->live++;
+    pool->live_lazy += lazy;
     pool->live_bytes += size;
     return 0;
 }
@@ -204,7 +208,7 @@ reserve_halving(struct pool *pool, size_t wanted, size_t least, struct range *ra
 static int
 reserve_merging(struct pool *pool, size_t least, struct range *range)
 {
-    if (!pool->info.can_reserve_lazy || pool->info.overcommit == VMEM_OVERCOMMIT_NEVER ||
+    if (!pool->info.can_reserve_lazy || pool->live_lazy >= pool->most_lazy || pool->info.overcommit == VMEM_OVERCOMMIT_NEVER ||
         pool->info.data_limit != VMEM_NO_LIMIT)
         return POOL_REFUSED;
     size_t wanted = least > SMALL_RESERVATION ? least : SMALL_RESERVATION;
@@ -228,7 +232,7 @@ pool_take(struct pool *pool, size_t least, struct range *range)
         wanted = least;
     if (wanted > budget || pool->live_bytes > budget - wanted)
         return POOL_REFUSED;
-    if (pool->live >= pool_most_ranges(pool))
+    if (pool->live - pool->live_lazy >= pool_most_ranges(pool))
         return reserve_merging(pool, least, range);
     return reserve_halving(pool, wanted, least, range);
 }
@@ -287,7 +291,9 @@ cool_down(struct pool *pool, struct range *range)
 static bool
 worth_keeping(const struct pool *pool, const struct range *range)
 {
-    return !range->lazy && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
+    /* Where addresses are limited, idle ones are kept from everybody else. */
+    bool scarce = pool->info.address_limit != VMEM_NO_LIMIT;
+    return !range->lazy && !scarce && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
            range->size >= preferred_size(pool);
 }
 

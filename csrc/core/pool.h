@@ -23,6 +23,8 @@ struct pool {
     size_t reservation; /* bytes that a buffer without a capacity asks for */
     size_t budget;      /* bytes of warm memory kept in idle ranges; 64 KiB a range come on top */
     size_t live;        /* ranges out with buffers or idle */
+    size_t live_lazy;   /* how many of them are lazy */
+    size_t most_lazy;   /* how many may be: each that is released may split a mapping */
     size_t live_bytes;  /* their addresses */
     size_t idle_bytes;  /* warm memory in idle ranges */
     size_t idle_count;

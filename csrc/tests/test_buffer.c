@@ -692,6 +692,23 @@ static void full_ranges_slide_rather_than_grow(void)
     close_buffer();
 }
 
+/* What stood past the new end before the slide was never shrunk away, and is old contents all the
+ * same. */
+static void a_slide_leaves_no_old_contents(void)
+{
+    struct buffer *b = open_buffer_with(64 * KIB);
+    buffer_promote(b, false);
+    const char *base = b->storage.base;
+    CHECK(append_pattern(b, 40 * KIB, true) == BUFFER_OK);
+    buffer_drop_front(b, 30 * KIB);
+    CHECK(append_pattern(b, 15 * KIB, true) == BUFFER_OK && b->start == base + 30 * KIB);
+    CHECK(buffer_extend_zero(b, 20 * KIB, true) == BUFFER_OK && buffer_check(b));
+    CHECK(b->start == base && holds_zeros(b->start + 25 * KIB, 20 * KIB + 1));
+    CHECK(buffer_extend_zero(b, 15 * KIB, true) == BUFFER_OK && buffer_check(b));
+    CHECK(holds_zeros(b->start + 25 * KIB, 35 * KIB + 1));
+    close_buffer();
+}
+
 static void sliding_into_given_back_pages(void)
 {
     struct buffer *b = open_buffer_with(16 * MIB);
@@ -1775,6 +1792,7 @@ static const struct check_test tests[] = {
     TEST(a_small_queue_stays_in_one_block),
     TEST(a_queue_in_the_object),
     TEST(full_ranges_slide_rather_than_grow),
+    TEST(a_slide_leaves_no_old_contents),
     TEST(sliding_into_given_back_pages),
     TEST(capacity_is_exact_in_every_tier),
     TEST(capacity_has_its_tier),

@@ -151,14 +151,44 @@ static void ranges_below_the_default_are_not_kept(void)
 static void lesser_idle_ranges_go(void)
 {
     struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
-    pool->info.address_limit = 1024 * MIB;
+    const size_t others = (size_t)25 << 40;
+    pool->live_bytes += others;
     struct range range = take(pool, 1);
-    CHECK(range.size == 32 * MIB);
+    CHECK(range.size == 64 * MIB);
     pool_give(pool, &range);
     CHECK(pool->idle_count == 1);
-    pool->info.address_limit = VMEM_NO_LIMIT;
+    pool->live_bytes -= others;
     range = take(pool, 1);
     CHECK(range.size == 1024 * MIB && pool->idle_count == 0 && pool->live == 1);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+/* There they would be kept from everybody else. */
+static void under_a_limit_of_addresses_nothing_is_kept(void)
+{
+    struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
+    pool->info.address_limit = 1024 * MIB;
+    struct range range = take(pool, 1);
+    pool_give(pool, &range);
+    CHECK(pool->idle_count == 0 && pool->live == 0);
+    close_pool();
+}
+
+/* Each that is released later may split a mapping. */
+static void lazy_ranges_are_limited(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range, refused;
+    pool->info.max_mappings = 0;
+    pool->most_lazy = 1;
+    if (!pool->info.can_reserve_lazy || pool_take(pool, 1, &range) != 0) {
+        close_pool();
+        return;
+    }
+    CHECK(range.lazy && pool_take(pool, 1, &refused) == POOL_REFUSED);
+    pool_discard(pool, &range);
+    CHECK(pool->live_lazy == 0 && pool_take(pool, 1, &range) == 0 && range.lazy);
     pool_discard(pool, &range);
     close_pool();
 }
@@ -317,12 +347,12 @@ static void a_limit_of_addresses_shrinks_ranges(void)
     struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
     pool->info.address_limit = 1024 * MIB;
     struct range range = take(pool, 1);
-    CHECK(range.size == 32 * MIB);
+    CHECK(range.size == 16 * MIB);
     pool_discard(pool, &range);
     close_pool();
 }
 
-static void a_quarter_of_the_addresses_is_ours(void)
+static void an_eighth_of_the_addresses_is_ours(void)
 {
     struct range ranges[64];
     struct range refused = {0};
@@ -332,7 +362,7 @@ static void a_quarter_of_the_addresses_is_ours(void)
     while (count < 64 && pool_take(pool, 16 * MIB, &ranges[count]) == 0) {
         count++;
     }
-    CHECK(count >= 8 && count <= 16 && pool->live_bytes <= 256 * MIB);
+    CHECK(count >= 4 && count <= 8 && pool->live_bytes <= 128 * MIB);
     CHECK(pool_take(pool, 16 * MIB, &refused) == POOL_REFUSED && refused.base == NULL);
     CHECK(pool_take(pool, 512 * MIB, &refused) == POOL_REFUSED);
     while (count > 0) {
@@ -405,7 +435,7 @@ static void scarce_mappings_give_lazy_ranges(void)
         close_pool();
         SKIP("no lazy ranges on this system");
     }
-    pool->info.max_mappings = 4;
+    pool->info.max_mappings = 8;
     CHECK(pool_most_ranges(pool) == 1);
     struct range first = take(pool, 1);
     struct range lazy = take(pool, 1);
@@ -735,6 +765,8 @@ static const struct check_test tests[] = {
     TEST(an_idle_range_that_is_too_small_waits),
     TEST(ranges_below_the_default_are_not_kept),
     TEST(lesser_idle_ranges_go),
+    TEST(under_a_limit_of_addresses_nothing_is_kept),
+    TEST(lazy_ranges_are_limited),
     TEST(without_a_budget_nothing_is_kept),
     TEST(only_so_many_are_kept),
     TEST(warm_memory_keeps_to_the_budget),
@@ -747,7 +779,7 @@ static const struct check_test tests[] = {
     TEST(relief_is_what_was_idle),
     TEST(cheap_while_few_or_idle),
     TEST(a_limit_of_addresses_shrinks_ranges),
-    TEST(a_quarter_of_the_addresses_is_ours),
+    TEST(an_eighth_of_the_addresses_is_ours),
     TEST(impossible_sizes_are_refused),
 #if SIZE_MAX > 0xffffffffu
     TEST(refused_reservations_are_halved),

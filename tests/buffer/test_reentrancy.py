@@ -41,7 +41,7 @@ class Meddling:
         try:
             self.act(self.buffer, self)
         except (BufferError, ValueError, IndexError, MemoryError) as error:
-            self.refused.append(error)
+            self.refused.append(error.with_traceback(None))  # frames would keep views alive
 
     def hold(self) -> None:
         view = memoryview(self.buffer)
@@ -372,7 +372,7 @@ def test_buffer_method_that_raises(make_exact: Make) -> None:
         buffer = make_exact(START)
         try:
             READS[name](buffer, Exporter())
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):  # % finds its format wrong first
             pass
         check(buffer, START)
         assert buffer.exports == 0
