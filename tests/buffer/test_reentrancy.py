@@ -76,7 +76,7 @@ ACTS: dict[str, Callable[[Any, Meddling], object]] = {
     "release": lambda b, m: b.release(),
     "init": lambda b, m: b.__init__(b"anew"),
     "reverse": lambda b, m: b.reverse(),
-    "*=": lambda b, m: operator.imul(b, 30),
+    "*=": lambda b, m: operator.imul(b, 3),
 }
 
 

@@ -81,20 +81,57 @@ def test_what_was_used_up_comes_back() -> None:
     )
 
 
-def test_other_mappings_can_still_be_made() -> None:
-    """The buffers must not take every mapping that the process may have."""
-    run_child(
-        """
-        import mmap, threading
-        from growable import Buffer
-        many = [Buffer(b"x") for _ in range(70_000)]
-        views = [memoryview(m) for m in many]
-        mapping = mmap.mmap(-1, 1 << 20)
+OTHERS = """
+    import mmap, threading
+    def others_get_memory(mappings):
+        kept = []
+        for n in range(mappings):  # of alternating protection, so that they do not merge
+            kept.append(mmap.mmap(-1, 4096, prot=mmap.PROT_READ | (mmap.PROT_WRITE if n % 2 else 0)))
         thread = threading.Thread(target=lambda: None)
         thread.start()
         thread.join()
-        big = bytes(64 << 20)
-        """
+        assert len(bytes(64 << 20)) == 64 << 20
+        assert len([bytes(100_000) for _ in range(500)]) == 500
+"""
+
+
+@pytest.mark.parametrize("count", [20_000, 70_000])
+def test_others_can_still_map_and_allocate(count: int) -> None:
+    """Most of half of the mappings that the process may have is left to the rest of it."""
+    run_child(
+        OTHERS
+        + """
+    import sys
+    from growable import Buffer, info
+    many = [Buffer(b"x") for _ in range(int(sys.argv[1]))]
+    views = [memoryview(m) for m in many]
+    others_get_memory(info()["limits"]["mappings"] // 3)
+    assert all(v == b"x" for v in views)
+    """,
+        str(count),
+    )
+
+
+@pytest.mark.parametrize("count", [70_000, 140_000])
+def test_others_can_after_every_second_one_is_gone(count: int) -> None:
+    """What is released out of the middle of merged mappings splits them."""
+    run_child(
+        OTHERS
+        + """
+    import sys
+    from growable import Buffer, info
+    many = [Buffer(b"x") for _ in range(int(sys.argv[1]))]
+    views = [memoryview(m) for m in many]
+    for n in range(0, len(many), 2):
+        views[n].release()
+        many[n] = None
+    others_get_memory(info()["limits"]["mappings"] // 10)
+    late = Buffer(b"late")
+    with memoryview(late):
+        late += bytes(100_000)
+    assert all(v == b"x" for v in views[1::2])
+    """,
+        str(count),
     )
 
 
