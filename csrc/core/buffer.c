@@ -54,7 +54,10 @@ place_capacity(struct buffer *b, size_t capacity)
         return BUFFER_OK;
     if (capacity < BUFFER_PROMOTE_AT)
         return storage_relocate(b, capacity, STORAGE_HEAP, false);
-    return storage_relocate(b, 2 * capacity + 1, STORAGE_RESERVED, false);
+    int error = storage_relocate(b, 2 * capacity + 1, STORAGE_RESERVED, false);
+    if (error == BUFFER_NOT_RESERVED) /* addresses are short: better without that than not at all */
+        error = storage_relocate(b, capacity, STORAGE_RESERVED, false);
+    return error;
 }
 
 int

@@ -99,7 +99,7 @@ void buffer_init(struct buffer *b, struct buffer_env *env, char *block, size_t b
 /* Gives an empty, new buffer its capacity, and storage that will never move. */
 int buffer_set_capacity(struct buffer *b, size_t capacity);
 
-/* Frees all storage. Afterwards the buffer is as after buffer_init; `released` is not touched. */
+/* Frees all storage. Only buffer_init may follow. */
 void buffer_free(struct buffer *b);
 
 /* The slow path of buffer_ensure. */

@@ -208,7 +208,8 @@ reserve_halving(struct pool *pool, size_t wanted, size_t least, struct range *ra
 static int
 reserve_merging(struct pool *pool, size_t least, struct range *range)
 {
-    if (!pool->info.can_reserve_lazy || pool->live_lazy >= pool->most_lazy || pool->info.overcommit == VMEM_OVERCOMMIT_NEVER ||
+    if (!pool->info.can_reserve_lazy ||
+        pool->live_lazy >= pool->most_lazy || pool->info.overcommit == VMEM_OVERCOMMIT_NEVER ||
         pool->info.data_limit != VMEM_NO_LIMIT)
         return POOL_REFUSED;
     size_t wanted = least > SMALL_RESERVATION ? least : SMALL_RESERVATION;

@@ -172,6 +172,8 @@ Buffer_inplace_repeat(PyObject *op, Py_ssize_t count)
     size_t length = b->length, total = length * (size_t)count;
     if (gate_write(self, "*=") < 0 || gate_grow(self, total - length, "*=") < 0)
         return NULL;
+    if (total == length)
+        return Py_NewRef(op);
     (void)buffer_take_in(b, total - length);
     repeat_tail(b->start, length, total);
     Py_SET_SIZE(self, (Py_ssize_t)b->length);

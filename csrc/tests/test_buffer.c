@@ -1427,7 +1427,11 @@ static struct buffer *open_second_hand(void)
     owner_init(&owner, &fixture);
     CHECK(append_pattern(b, 5, true) == BUFFER_OK);
     buffer_promote(b, false);
-    CHECK(b->storage.base == base && b->storage.dirty == 3 * MIB + 1 && buffer_check(b));
+    /* A frugal system takes the memory back at once, and then there is nothing to hide. */
+    if (!pool_is_frugal(fixture.env.pool)) {
+        CHECK(b->storage.base == base && b->storage.dirty == 3 * MIB + 1);
+    }
+    CHECK(buffer_check(b));
     CHECK(b->start[5] == 0);
     return b;
 }
