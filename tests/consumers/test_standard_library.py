@@ -135,7 +135,9 @@ TAKES_BYTES: dict[str, tuple[bytes, Callable[[Any], Any]]] = {
 @pytest.mark.parametrize("name", TAKES_BYTES)
 def test_takes_bytes(name: str) -> None:
     data, function = TAKES_BYTES[name]
-    assert function(Buffer(data)) == function(bytearray(data))
+    buffer = Buffer(data)
+    assert function(buffer) == function(bytearray(data))
+    assert buffer.exports == 0
 
 
 @pytest.mark.parametrize("name", TAKES_BYTES)
@@ -151,8 +153,8 @@ def test_takes_bytes_of_a_grown_and_exported_one(name: str) -> None:
 FILLS: dict[str, Callable[[Any], Any]] = {
     "struct.pack_into": lambda b: struct.pack_into("<HI", b, 3, 500, 70_000),
     "BytesIO.readinto": lambda b: io.BytesIO(DATA).readinto(b),
-    "BufferedReader.readinto": lambda b: io.BufferedReader(io.BytesIO(DATA)).readinto(b),  # type: ignore[type-var]
-    "BufferedReader.readinto1": lambda b: io.BufferedReader(io.BytesIO(DATA)).readinto1(b),  # type: ignore[type-var]
+    "BufferedReader.readinto": lambda b: io.BufferedReader(io.BytesIO(DATA)).readinto(b),
+    "BufferedReader.readinto1": lambda b: io.BufferedReader(io.BytesIO(DATA)).readinto1(b),
     "memoryview": lambda b: memoryview(b).__setitem__(slice(2, 5), b"xyz"),
     "ctypes.memmove": lambda b: (
         ctypes.memmove((ctypes.c_char * 4).from_buffer(b), b"wxyz", 4) and 0
@@ -226,7 +228,7 @@ def test_loopback_stream_into_a_growing_buffer() -> None:
             client.close()
             buffer = Buffer()
             assert buffer.read_from(connection) == len(DATA)
-    assert buffer == DATA
+    assert bytes(buffer) == DATA
 
 
 def test_subprocess(made: Made) -> None:
@@ -257,6 +259,33 @@ def test_asyncio_streams(made: Made) -> None:
             return result
 
     assert asyncio.run(main()) == DATA + b"theend"
+
+
+def test_asyncio_transport_write_under_pressure(made: Made) -> None:
+    """Far more than the socket takes at once, so that the transport keeps the rest."""
+    large = pattern(8_000_000)
+
+    async def main() -> tuple[bytes, bytearray]:
+        loop = asyncio.get_running_loop()
+        left, right = socket.socketpair()
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
+        content = made(large)
+        transport.write(content)
+        assert transport.get_write_buffer_size() > 0
+        transport.write(made(b"the"))
+        transport.write_eof()
+        reader, writer = await asyncio.open_connection(sock=right)
+        received = await reader.read()
+        transport.close()
+        writer.close()
+        await writer.wait_closed()
+        content += b"grows again"
+        del content[:1]
+        return received, content
+
+    received, content = asyncio.run(main())
+    assert received == large + b"the"
+    assert content == large[1:] + b"grows again"
 
 
 def test_asyncio_buffered_protocol(made: Made) -> None:

@@ -114,6 +114,18 @@ def test_msgpack(need: Need, made: Made) -> None:
     assert next(unpacker) == {"a": [1, b"bin"]}
 
 
+def test_msgpack_strict_types_refuses_every_subclass(need: Need) -> None:
+    msgpack = need("msgpack")
+
+    class Other(bytearray):
+        pass
+
+    for content in (Other(b"x"), Buffer(b"x")):
+        with pytest.raises(TypeError, match="can not serialize"):
+            msgpack.packb(content, strict_types=True)
+    assert msgpack.packb(Buffer(b"x"), strict_types=True, default=bytes) == msgpack.packb(b"x")
+
+
 def test_protobuf_parse(need: Need, made: Made) -> None:
     need("google.protobuf")
     wrappers = need("google.protobuf.wrappers_pb2")
@@ -153,6 +165,13 @@ def test_pydantic(need: Need, made: Made) -> None:
 def test_pydantic_core_from_json(need: Need, made: Made) -> None:
     core = need("pydantic_core")
     assert core.from_json(made(b"[1, 2, 3]")) == [1, 2, 3]
+
+
+def test_pydantic_serialises(need: Need, made: Made) -> None:
+    core = need("pydantic_core")
+    assert core.to_json({"a": made(b"abc")}) == b'{"a":"abc"}'
+    assert core.to_json(made(b"\xff"), bytes_mode="hex") == b'"ff"'
+    assert core.to_jsonable_python(made(b"abc")) == "abc"
 
 
 def test_torch_frombuffer(need: Need, made: Made) -> None:

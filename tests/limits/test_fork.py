@@ -64,6 +64,34 @@ def test_the_parent_goes_on() -> None:
     )
 
 
+def test_both_go_on_growing() -> None:
+    """At the same time, with views and without, into new reservations too."""
+    run_child(
+        SETUP
+        + """
+    child = os.fork()
+    mark = b"c" if child == 0 else b"p"
+    expected = [o + mark * 10_000 * 200 for o in originals]
+    for _ in range(200):
+        for b in buffers:
+            b += mark * 10_000
+    ok = all(b == e for b, e in zip(buffers, expected))
+    ok = ok and all(v == o for v, o in zip(views, originals))
+    views.clear()
+    fresh = [Buffer(mark * 100_000) for _ in range(100)]
+    for b in buffers:
+        del b[:-5]
+        b += mark * 3_000_000
+    ok = ok and all(b == mark * 3_000_005 for b in buffers)
+    ok = ok and all(f == mark * 100_000 for f in fresh)
+    if child == 0:
+        os._exit(0 if ok else 1)
+    wait(child)
+    assert ok
+    """
+    )
+
+
 def test_the_childs_pool_is_its_own() -> None:
     """Storage that was in the pool at the fork is used by both; no byte crosses over."""
     run_child(

@@ -46,7 +46,11 @@ ctypes.string_at(edge - 1, 1)
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
 @pytest.mark.parametrize(
     "touch",
-    ["ctypes.string_at(edge, 1)", "ctypes.string_at(edge + (4 << 20), 1)", "ctypes.memset(edge, 1, 1)"],
+    [
+        "ctypes.string_at(edge, 1)",
+        "ctypes.string_at(edge + (4 << 20), 1)",
+        "ctypes.memset(edge, 1, 1)",
+    ],
     ids=["reading the next page", "reading far past", "writing"],
 )
 def test_past_what_is_committed(made: str, touch: str) -> None:

@@ -86,7 +86,8 @@ OTHERS = """
     def others_get_memory(mappings):
         kept = []
         for n in range(mappings):  # of alternating protection, so that they do not merge
-            kept.append(mmap.mmap(-1, 4096, prot=mmap.PROT_READ | (mmap.PROT_WRITE if n % 2 else 0)))
+            access = mmap.ACCESS_READ if n % 2 else mmap.ACCESS_WRITE
+            kept.append(mmap.mmap(-1, 4096, access=access))
         thread = threading.Thread(target=lambda: None)
         thread.start()
         thread.join()
@@ -120,12 +121,13 @@ def test_others_can_after_every_second_one_is_gone(count: int) -> None:
         + """
     import sys
     from growable import Buffer, info
+    mappings = info()["limits"]["mappings"]
     many = [Buffer(b"x") for _ in range(int(sys.argv[1]))]
     views = [memoryview(m) for m in many]
     for n in range(0, len(many), 2):
         views[n].release()
         many[n] = None
-    others_get_memory(info()["limits"]["mappings"] // 10)
+    others_get_memory(mappings // 10)
     late = Buffer(b"late")
     with memoryview(late):
         late += bytes(100_000)

@@ -62,7 +62,7 @@ def test_a_queue_under_a_limit_of_addresses() -> None:
 
 
 def test_a_queue_under_a_limit_of_data() -> None:
-    run_child(QUEUE + "    run(Buffer(), 2 << 30, 4 * MIB)\n", ulimit="-d 60000")
+    run_child(QUEUE + "    run(Buffer(), 1 << 30, 4 * MIB)\n", ulimit="-d 60000")
 
 
 @pytest.mark.parametrize("ulimit", ["", "-v 2000000", "-d 200000"])

@@ -24,7 +24,11 @@ SCRIPT = Path(__file__).with_name("programs.py")
 
 # KiB, as ulimit counts, and the size in bytes to try at most. Low limits, so that programs get near
 # them in little time; the last is just above one default reservation.
-LIMITS = [("-v", 150_000, 150_000 << 10), ("-d", 60_000, 60_000 << 10), ("-v", 70_000_000, 16 << 20)]
+LIMITS = [
+    ("-v", 150_000, 150_000 << 10),
+    ("-d", 60_000, 60_000 << 10),
+    ("-v", 70_000_000, 16 << 20),
+]
 IDS = [f"{option}{kib}" for option, kib, _ in LIMITS]
 BARE_LIMITS = [limit[:2] for limit in LIMITS]
 
