@@ -217,16 +217,25 @@ shrink_block(struct buffer *b)
         (void)storage_relocate(b, b->length, STORAGE_HEAP, false);
 }
 
+/* Where each committed page counts, little is kept warm. */
+static size_t
+commit_after_shrink(const struct buffer *b)
+{
+    const struct pool *pool = b->env->pool;
+    size_t page = pool->info.page_size, used = used_end(b) + 1;
+    size_t committed = b->storage.committed;
+    if (pool_is_frugal(pool) && committed / 4 > used + GROWTH_COMMIT_STEP)
+        return growth_round_up(used + GROWTH_COMMIT_STEP, page);
+    return growth_commit_after_shrink(used, committed, page);
+}
+
 void
 buffer_truncate(struct buffer *b, size_t length)
 {
     set_length(b, length);
     shrink_block(b);
-    if (b->tier == BUFFER_RESERVED) {
-        size_t end = growth_commit_after_shrink(used_end(b) + 1, b->storage.committed,
-                                                b->env->pool->info.page_size);
-        storage_decommit_tail(b, end);
-    }
+    if (b->tier == BUFFER_RESERVED)
+        storage_decommit_tail(b, commit_after_shrink(b));
 }
 
 void

@@ -218,12 +218,23 @@ reserve_merging(struct pool *pool, size_t least, struct range *range)
     return reserve(pool, growth_round_up(wanted, pool->info.granularity), true, range);
 }
 
+/* Under RLIMIT_DATA each small buffer in pages of its own costs a page of it; an eighth is for them,
+ * and the heap packs the rest. */
+static bool
+is_data_short(const struct pool *pool)
+{
+    size_t limit = pool->info.data_limit;
+    return limit != VMEM_NO_LIMIT && pool->live > limit / 8 / pool->info.page_size;
+}
+
 int
 pool_take(struct pool *pool, size_t least, struct range *range)
 {
     least = growth_round_up(least, pool->info.granularity);
     if (take_idle(pool, least, range))
         return 0;
+    if (is_data_short(pool))
+        return POOL_REFUSED;
     size_t wanted = preferred_size(pool);
     if (wanted < least)
         wanted = least > (size_t)-1 / 2 ? least : least * 2;
