@@ -383,7 +383,7 @@ def test_input_that_vanishes(text_file: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_interrupted(text_file: Path) -> None:
     with subprocess.Popen(
-        [*COMMAND, str(text_file), "--json", "--size", "64MiB", "--chunk", "512"],
+        [*COMMAND, str(text_file), "--json", "--size", "1GiB", "--chunk", "512"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
