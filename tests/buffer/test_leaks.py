@@ -490,7 +490,7 @@ def test_a_leak_would_be_seen(leak: str) -> None:
     kept: list[Any] = []
     made: dict[str, Callable[[], Any]] = {
         "reference": lambda: S.object,
-        "object": lambda: [],
+        "object": list,
         "reservation": lambda: memoryview(Buffer(b"x")),
     }
 
