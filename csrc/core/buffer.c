@@ -217,25 +217,30 @@ shrink_block(struct buffer *b)
         (void)storage_relocate(b, b->length, STORAGE_HEAP, false);
 }
 
-/* Where each committed page counts, little is kept warm. */
+/* Counted from what was given back, or a queue would never shrink. */
 static size_t
 commit_after_shrink(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
-    size_t page = pool->info.page_size, used = used_end(b) + 1;
-    size_t committed = b->storage.committed;
-    if (pool_is_frugal(pool) && committed / 4 > used + GROWTH_COMMIT_STEP)
-        return growth_round_up(used + GROWTH_COMMIT_STEP, page);
-    return growth_commit_after_shrink(used, committed, page);
+    size_t origin = growth_round_down(b->given_back, GROWTH_COMMIT_BLOCK);
+    return origin + growth_commit_after_shrink(used_end(b) + 1 - origin,
+                                               b->storage.committed - origin, pool_slack(pool),
+                                               pool->info.page_size);
+}
+
+static void
+shrink_storage(struct buffer *b)
+{
+    shrink_block(b);
+    if (b->tier == BUFFER_RESERVED)
+        storage_decommit_tail(b, commit_after_shrink(b));
 }
 
 void
 buffer_truncate(struct buffer *b, size_t length)
 {
     set_length(b, length);
-    shrink_block(b);
-    if (b->tier == BUFFER_RESERVED)
-        storage_decommit_tail(b, commit_after_shrink(b));
+    shrink_storage(b);
 }
 
 void
@@ -267,7 +272,7 @@ buffer_drop_front(struct buffer *b, size_t n)
     b->length -= n;
     b->limit -= n;
     if (should_slide(b) && storage_slide(b) == BUFFER_OK) {
-        shrink_block(b);
+        shrink_storage(b);
         return;
     }
     storage_decommit_gap(b);

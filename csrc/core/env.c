@@ -68,7 +68,7 @@ void
 env_query(struct buffer_env *env, struct env_facts *facts)
 {
     struct pool *pool = env->pool;
-    (void)vmem_query(&pool->info); /* what cannot be read stays as it was */
+    pool_look_again(pool);
     query_system(&pool->info, facts);
     query_capabilities(&pool->info, facts);
     facts->reservation = pool->reservation;

@@ -17,7 +17,7 @@ enum {
     GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
     GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
-    GROWTH_GIVE_BACK = 1024 * 1024     /* smallest decommit */
+    GROWTH_GIVE_BACK = 1024 * 1024     /* smallest decommit at the front */
 };
 
 static inline size_t
@@ -31,6 +31,12 @@ static inline size_t
 growth_round_down(size_t size, size_t unit)
 {
     return size & ~(unit - 1);
+}
+
+static inline size_t
+growth_saturating_double(size_t size)
+{
+    return size > (size_t)-1 / 2 ? (size_t)-1 : size * 2;
 }
 
 /* The size of the heap block to ask for, given the present one. A large step gets just what it
@@ -58,15 +64,16 @@ growth_commit_end(size_t needed, size_t committed, size_t size, size_t page, boo
 }
 
 /* Whether a buffer that shrank to `used` of `committed` bytes should give pages back, and up to
- * where. Far enough apart that filling and emptying in turn costs a constant a byte. */
+ * where; `slack` bytes may stay in any case. Far enough apart that filling and emptying in turn costs
+ * a constant a byte. */
 static inline size_t
-growth_commit_after_shrink(size_t used, size_t committed, size_t page)
+growth_commit_after_shrink(size_t used, size_t committed, size_t slack, size_t page)
 {
-    size_t slack = (size_t)4 * GROWTH_GIVE_BACK;
-    if (committed < slack || committed - slack < used || committed / 4 < used)
+    if (committed - used <= slack || committed / 4 < used)
         return committed;
-    size_t unit = page > GROWTH_COMMIT_BLOCK ? page : GROWTH_COMMIT_BLOCK;
-    size_t end = growth_round_up(used, unit);
+    size_t unit = slack > GROWTH_COMMIT_BLOCK && page < GROWTH_COMMIT_BLOCK
+                      ? GROWTH_COMMIT_BLOCK : page;
+    size_t end = growth_round_up(used + slack / 4, unit);
     return end < committed ? end : committed;
 }
 

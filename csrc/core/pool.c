@@ -43,6 +43,17 @@ pool_is_frugal(const struct pool *pool)
            pool->info.overcommit == VMEM_OVERCOMMIT_NEVER;
 }
 
+/* Live buffers share a quarter of what may be kept warm, the first ones getting more: it must be no
+ * matter how many of them were large once. */
+size_t
+pool_slack(const struct pool *pool)
+{
+    size_t limit = pool->info.data_limit / 8;
+    size_t least = 4 * pool->info.page_size, most = (size_t)4 * MIB;
+    size_t share = (pool->budget < limit ? pool->budget : limit) / 4 / (pool->live + 1);
+    return share < least ? least : share < most ? share : most;
+}
+
 static size_t
 address_budget(const struct pool *pool)
 {
@@ -56,9 +67,17 @@ pool_init(struct pool *pool, size_t reservation, size_t budget)
     memset(pool, 0, sizeof *pool);
     pool->reservation = reservation;
     pool->budget = budget;
+    pool->attainable = (size_t)-1;
+    pool->query_limits = vmem_query_limits;
     int error = vmem_query(&pool->info);
     pool->most_lazy = pool->info.max_mappings / 4;
     return error;
+}
+
+void
+pool_look_again(struct pool *pool)
+{
+    (void)vmem_query(&pool->info); /* what cannot be read stays as it was */
 }
 
 void
@@ -180,27 +199,21 @@ reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
     return 0;
 }
 
-/* A limit may have been set since the last look. */
-static size_t
-reconsider(struct pool *pool, size_t wanted)
-{
-    if (vmem_query(&pool->info) == 0 && preferred_size(pool) < wanted)
-        return preferred_size(pool);
-    return wanted;
-}
-
-/* Asks for less and less, down to what is needed. */
+/* Asks for less and less, down to what is needed. Each success raises what is tried next, so that
+ * where addresses are short a reservation costs one refusal, and not all of them again. */
 static int
 reserve_halving(struct pool *pool, size_t wanted, size_t least, struct range *range)
 {
-    int error = reserve(pool, wanted, false, range);
-    if (error == 0 || wanted <= least)
-        return error;
-    for (wanted = reconsider(pool, wanted / 2);; wanted = wanted / 2) {
+    if (wanted > pool->attainable)
+        wanted = pool->attainable;
+    for (;; wanted /= 2) {
         wanted = wanted > least ? growth_round_up(wanted, pool->info.granularity) : least;
-        error = reserve(pool, wanted, false, range);
+        int error = reserve(pool, wanted, false, range);
+        if (error == 0)
+            pool->attainable = growth_saturating_double(pool->attainable);
         if (error == 0 || wanted == least)
             return error;
+        pool->attainable = wanted / 2;
     }
 }
 
@@ -233,11 +246,12 @@ pool_take(struct pool *pool, size_t least, struct range *range)
     least = growth_round_up(least, pool->info.granularity);
     if (take_idle(pool, least, range))
         return 0;
+    pool->query_limits(&pool->info);
     if (is_data_short(pool))
         return POOL_REFUSED;
     size_t wanted = preferred_size(pool);
     if (wanted < least)
-        wanted = least > (size_t)-1 / 2 ? least : least * 2;
+        wanted = growth_saturating_double(least);
     wanted = growth_round_up(wanted, pool->info.granularity);
     size_t budget = address_budget(pool);
     if (wanted > budget || pool->live_bytes > budget - wanted)
@@ -262,8 +276,8 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
 {
     if (!pool->info.can_remap || range->lazy)
         return POOL_REFUSED;
-    size_t size = growth_round_up(least > (size_t)-1 / 2 ? least : least * 2,
-                                  pool->info.granularity);
+    pool->query_limits(&pool->info);
+    size_t size = growth_round_up(growth_saturating_double(least), pool->info.granularity);
     size_t budget = address_budget(pool);
     if (size - range->size > budget || pool->live_bytes > budget - (size - range->size))
         return POOL_REFUSED;

@@ -20,7 +20,9 @@ enum { POOL_SLOTS = 64 };
 
 struct pool {
     struct vmem_info info;
+    void (*query_limits)(struct vmem_info *info); /* vmem_query_limits, but in tests */
     size_t reservation; /* bytes that a buffer without a capacity asks for */
+    size_t attainable;  /* the largest reservation worth asking for; see reserve_halving */
     size_t budget;      /* bytes of warm memory kept in idle ranges; 64 KiB a range come on top */
     size_t live;        /* ranges out with buffers or idle */
     size_t live_lazy;   /* how many of them are lazy */
@@ -59,6 +61,12 @@ bool pool_is_cheap(const struct pool *pool);
 
 /* Releases the idle ranges because memory or addresses are short; whether there were any. */
 bool pool_relieve(struct pool *pool);
+
+/* Bytes that a buffer may keep committed past its contents after it shrank. */
+size_t pool_slack(const struct pool *pool);
+
+/* Asks the system for its limits anew. */
+void pool_look_again(struct pool *pool);
 
 /* Whether the system pays for every committed page, or counts it against a limit. */
 bool pool_is_frugal(const struct pool *pool);

@@ -158,8 +158,10 @@ storage_commit(struct buffer *b, size_t need)
         error = commit_up_to(b, least);
     if (error != 0 && pool_relieve(b->env->pool))
         error = commit_up_to(b, least);
-    if (error != 0)
+    if (error != 0) {
+        pool_look_again(b->env->pool); /* the limit that was hit may be a new one */
         return storage_fail(b, BUFFER_NOT_COMMITTED, least - storage->committed, error);
+    }
     storage_notify(b);
     storage_refresh(b);
     return BUFFER_OK;
@@ -461,13 +463,30 @@ storage_decommit_tail(struct buffer *b, size_t end)
     storage_refresh(b);
 }
 
+/* Contents in huge pages keep them whole. */
+static size_t
+unit_to_give_back(const struct buffer *b)
+{
+    bool whole = b->storage.huge && b->length >= GROWTH_COMMIT_BLOCK;
+    return whole ? GROWTH_COMMIT_BLOCK : b->env->pool->info.page_size;
+}
+
+/* A call for each few pages would cost more than they do, unless there are very many buffers. */
+static size_t
+gap_to_give_back(const struct buffer *b)
+{
+    size_t slack = pool_slack(b->env->pool);
+    return slack < GROWTH_GIVE_BACK ? slack : GROWTH_GIVE_BACK;
+}
+
 void
 storage_decommit_gap(struct buffer *b)
 {
-    if (b->tier != BUFFER_RESERVED || b->storage.lazy)
+    size_t page = b->env->pool->info.page_size;
+    size_t gap = buffer_offset(b) - b->given_back;
+    if (b->tier != BUFFER_RESERVED || b->storage.lazy || gap < page || gap < gap_to_give_back(b))
         return;
-    size_t unit = b->storage.huge ? GROWTH_COMMIT_BLOCK : GROWTH_GIVE_BACK;
-    size_t end = growth_round_down(buffer_offset(b), unit);
+    size_t end = growth_round_down(buffer_offset(b), unit_to_give_back(b));
     if (end <= b->given_back)
         return;
     poison_open(b->storage.base + b->given_back, b->storage.base + end);

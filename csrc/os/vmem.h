@@ -76,6 +76,10 @@ struct vmem_info {
  * does not tell, are VMEM_NO_LIMIT. */
 int vmem_query(struct vmem_info *info);
 
+/* Reads address_limit and data_limit anew and nothing else: cheap enough for every reservation, since
+ * a program may limit itself at any time. */
+void vmem_query_limits(struct vmem_info *info);
+
 /* none -> reserved. `size` is a multiple of the granularity; `alignment` is a power of two
  * and at least the granularity. *address is set on success only. */
 int vmem_reserve(size_t size, size_t alignment, void **address);

@@ -54,6 +54,12 @@ static size_t read_limit(int resource)
     return limit.rlim_cur > SIZE_MAX ? VMEM_NO_LIMIT : (size_t)limit.rlim_cur;
 }
 
+void vmem_query_limits(struct vmem_info *info)
+{
+    info->address_limit = read_limit(RLIMIT_AS);
+    info->data_limit = read_limit(RLIMIT_DATA);
+}
+
 int vmem_query(struct vmem_info *info)
 {
     size_t page = page_size();

@@ -227,6 +227,12 @@ static size_t read_huge_page_size(size_t page)
     return read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", page / 8 * page);
 }
 
+void vmem_query_limits(struct vmem_info *info)
+{
+    info->address_limit = read_limit(RLIMIT_AS);
+    info->data_limit = read_limit(RLIMIT_DATA);
+}
+
 int vmem_query(struct vmem_info *info)
 {
     size_t page = page_size();

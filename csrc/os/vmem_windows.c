@@ -43,6 +43,11 @@ static size_t page_size(void)
     return system_info().dwPageSize;
 }
 
+void vmem_query_limits(struct vmem_info *info)
+{
+    (void)info; /* a job object's limits are counted in commits, not in addresses */
+}
+
 int vmem_query(struct vmem_info *info)
 {
     SYSTEM_INFO system = system_info();

@@ -2,8 +2,8 @@
  * allocations on demand, and fills every block with rubbish.
  *
  * What a reader would get wrong: pool.info is a copy of what the system said, and core/ looks at the
- * copy. So a test sets its fields to play a system that is short of something; a refused reservation
- * makes core/ ask the real system anew.
+ * copy. So a test sets its fields to play a system that is short of something, and core/ is kept from
+ * asking for the real limits anew until fixture_ask_the_system. A refused commit asks all the same.
  */
 #ifndef GROWABLE_FIXTURE_H
 #define GROWABLE_FIXTURE_H
@@ -127,10 +127,21 @@ static inline void fixture_prepare(struct fixture *f)
     };
 }
 
+static inline void fixture_keep_limits(struct vmem_info *info)
+{
+    (void)info;
+}
+
+static inline void fixture_ask_the_system(struct fixture *f)
+{
+    f->env.pool->query_limits = vmem_query_limits;
+}
+
 static inline void fixture_open_with(struct fixture *f, size_t reservation, size_t budget)
 {
     fixture_prepare(f);
     CHECK(env_open(&f->env, reservation, budget) == 0);
+    f->env.pool->query_limits = fixture_keep_limits;
 }
 
 static inline void fixture_open(struct fixture *f)

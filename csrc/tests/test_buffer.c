@@ -507,8 +507,9 @@ static void truncating_gives_pages_back(void)
     const char *start = b->start;
     buffer_truncate(b, 100);
     CHECK(buffer_check(b) && b->start == start && holds_pattern(b, 0, 100));
-    CHECK(b->storage.committed == 2 * MIB && b->storage.dirty <= 2 * MIB);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == 2 * MIB);
+    size_t kept = b->storage.committed;
+    CHECK(kept <= 2 * MIB && b->storage.dirty <= kept);
+    CHECK(fixture_tracked(&fixture, b->storage.base) == kept);
     CHECK(buffer_extend_zero(b, 8 * MIB, true) == BUFFER_OK && buffer_check(b));
     CHECK(holds_zeros(b->start + 100, 8 * MIB + 1));
     close_buffer();
@@ -571,11 +572,12 @@ static void a_dropped_front_gives_pages_back(void)
     b->huge = BUFFER_HUGE_NEVER;
     CHECK(append_pattern(b, 10 * MIB, true) == BUFFER_OK);
     size_t committed = b->storage.committed;
-    buffer_drop_front(b, MIB - 1);
+    size_t few = fixture.env.pool->info.page_size - 1;
+    buffer_drop_front(b, few);
     CHECK(b->given_back == 0);
-    buffer_drop_front(b, 2 * MIB);
-    CHECK(buffer_check(b) && b->given_back == 2 * MIB);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == committed - 2 * MIB);
+    buffer_drop_front(b, 3 * MIB - 1 - few);
+    CHECK(buffer_check(b) && b->given_back > 2 * MIB && b->given_back < 3 * MIB);
+    CHECK(fixture_tracked(&fixture, b->storage.base) == committed - b->given_back);
     CHECK(holds_pattern(b, 3 * MIB - 1, 7 * MIB + 1));
     CHECK(append_pattern(b, 1, false) == BUFFER_OK);
     close_buffer();
@@ -1618,6 +1620,7 @@ static void grow_under_a_limit_set_later(void *unused)
 {
     (void)unused;
     struct buffer *b = open_buffer_with(1024 * MIB);
+    fixture_ask_the_system(&fixture);
     buffer_promote(b, false);
     limit_addresses(200 * MIB);
     grow_in_steps(b, 150 * MIB, false);

@@ -129,24 +129,30 @@ static void commit_ends_with_the_range(void)
 
 static void little_slack_is_kept(void)
 {
-    CHECK(growth_commit_after_shrink(1, 2 * MIB, PAGE) == 2 * MIB);
-    CHECK(growth_commit_after_shrink(1, 4 * MIB, PAGE) == 4 * MIB);
-    CHECK(growth_commit_after_shrink(8 * MIB, 16 * MIB, PAGE) == 16 * MIB);
+    CHECK(growth_commit_after_shrink(1, 2 * MIB, 4 * MIB, PAGE) == 2 * MIB);
+    CHECK(growth_commit_after_shrink(1, 4 * MIB, 4 * MIB, PAGE) == 4 * MIB);
+    CHECK(growth_commit_after_shrink(1, 4 * PAGE, 4 * PAGE, PAGE) == 4 * PAGE);
+    CHECK(growth_commit_after_shrink(8 * MIB, 16 * MIB, 4 * MIB, PAGE) == 16 * MIB);
+    CHECK(growth_commit_after_shrink(8 * MIB, 16 * MIB, 4 * PAGE, PAGE) == 16 * MIB);
 }
 
 static void much_slack_is_given_back(void)
 {
-    CHECK(growth_commit_after_shrink(1, 64 * MIB, PAGE) == 2 * MIB);
-    CHECK(growth_commit_after_shrink(5 * MIB, 64 * MIB, PAGE) == 6 * MIB);
-    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * MIB) == 4 * MIB);
+    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * MIB, PAGE) == 2 * MIB);
+    CHECK(growth_commit_after_shrink(5 * MIB, 64 * MIB, 4 * MIB, PAGE) == 6 * MIB);
+    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * MIB, 4 * MIB) == 4 * MIB);
+    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * PAGE, PAGE) == 2 * PAGE);
+    CHECK(growth_commit_after_shrink(PAGE, 64 * MIB, MIB, PAGE) == MIB / 4 + PAGE);
 }
 
 static void shrinking_never_cuts_what_is_used(void)
 {
     for (size_t committed = 64 * KIB; committed <= 256 * MIB; committed *= 2) {
         for (size_t used = 1; used <= committed; used += 1 + used / 7) {
-            size_t end = growth_commit_after_shrink(used, committed, PAGE);
-            CHECK(end >= used && end <= committed && end % PAGE == 0);
+            for (size_t slack = 4 * PAGE; slack <= 4 * MIB; slack *= 4) {
+                size_t end = growth_commit_after_shrink(used, committed, slack, PAGE);
+                CHECK(end >= used && end <= committed && end % PAGE == 0);
+            }
         }
     }
 }
@@ -193,7 +199,7 @@ static void filling_and_emptying_is_amortised(void)
             while (committed < high + 1) {
                 committed = growth_commit_end(committed + 1, committed, GIB, PAGE, false);
             }
-            size_t end = growth_commit_after_shrink(1, committed, PAGE);
+            size_t end = growth_commit_after_shrink(1, committed, 4 * PAGE, PAGE);
             given_back += committed - end;
             committed = end;
         }

@@ -373,6 +373,34 @@ static void an_eighth_of_the_addresses_is_ours(void)
     close_pool();
 }
 
+/* The ladder from the default size down is climbed once, not at every reservation. */
+static void refused_sizes_are_not_asked_for_again(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->attainable = 2 * MIB;
+    struct range first = take(pool, 1);
+    CHECK(first.size == 2 * MIB && pool->attainable == 4 * MIB);
+    struct range second = take(pool, 8 * MIB);
+    CHECK(second.size >= 8 * MIB && pool->attainable == 8 * MIB);
+    pool_discard(pool, &first);
+    pool_discard(pool, &second);
+    close_pool();
+}
+
+static void many_live_buffers_keep_little_slack(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 64 * MIB);
+    CHECK(pool_slack(pool) == 4 * MIB);
+    pool->live += 1000;
+    CHECK(pool_slack(pool) < 64 * KIB && pool_slack(pool) >= 4 * pool->info.page_size);
+    pool->live += 1000000;
+    CHECK(pool_slack(pool) == 4 * pool->info.page_size);
+    pool->live -= 1001000;
+    pool->info.data_limit = 32 * MIB;
+    CHECK(pool_slack(pool) == MIB);
+    close_pool();
+}
+
 static void impossible_sizes_are_refused(void)
 {
     struct range range = {0};
@@ -691,6 +719,7 @@ static void take_under_a_new_limit(void *unused)
 {
     (void)unused;
     struct pool *pool = open_pool(8192 * MIB, 16 * MIB);
+    fixture_ask_the_system(&fixture);
     limit_addresses(256 * MIB);
     struct range range = take(pool, 1);
     CHECK(pool->info.address_limit != VMEM_NO_LIMIT);
@@ -702,6 +731,27 @@ static void take_under_a_new_limit(void *unused)
 static void a_limit_set_later_is_noticed(void)
 {
     int code = child_run(take_under_a_new_limit, NULL);
+    if (code == CHILD_NOT_LIMITED) {
+        SKIP("limits are not kept here");
+    }
+    CHECK(code == 0);
+}
+
+static void take_under_a_new_data_limit(void *unused)
+{
+    (void)unused;
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    fixture_ask_the_system(&fixture);
+    limit_data(256 * MIB);
+    struct range range = take(pool, 1);
+    CHECK(pool_is_frugal(pool));
+    pool_discard(pool, &range);
+    close_pool();
+}
+
+static void a_limit_of_data_set_later_is_noticed(void)
+{
+    int code = child_run(take_under_a_new_data_limit, NULL);
     if (code == CHILD_NOT_LIMITED) {
         SKIP("limits are not kept here");
     }
@@ -782,6 +832,8 @@ static const struct check_test tests[] = {
     TEST(cheap_while_few_or_idle),
     TEST(a_limit_of_addresses_shrinks_ranges),
     TEST(an_eighth_of_the_addresses_is_ours),
+    TEST(refused_sizes_are_not_asked_for_again),
+    TEST(many_live_buffers_keep_little_slack),
     TEST(impossible_sizes_are_refused),
 #if SIZE_MAX > 0xffffffffu
     TEST(refused_reservations_are_halved),
@@ -805,6 +857,7 @@ static const struct check_test tests[] = {
     TEST(errors_are_described),
 #if HAVE_LIMITS
     TEST(a_limit_set_later_is_noticed),
+    TEST(a_limit_of_data_set_later_is_noticed),
     TEST(halving_ends_at_the_need),
     TEST(idle_ranges_make_way),
 #endif

@@ -42,12 +42,7 @@ def skip_unless_below_the_machines(option: str, kib: int) -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize(("option", "kib", "most"), LIMITS, ids=IDS)
-def test_whenever_bytearray_succeeds(
-    request: pytest.FixtureRequest, option: str, kib: int, most: int, name: str
-) -> None:
-    if option == "-d" and name == "many emptied":
-        why = "an emptied buffer keeps its first pages, and each counts under RLIMIT_DATA"
-        request.applymarker(pytest.mark.xfail(reason=why, strict=False))
+def test_whenever_bytearray_succeeds(option: str, kib: int, most: int, name: str) -> None:
     skip_unless_below_the_machines(option, kib)
     done = run_child(SCRIPT.read_text(), name, str(most), ulimit=f"{option} {kib}")
     found = json.loads(done.stdout)
@@ -108,10 +103,7 @@ def test_growing_while_exported_works_under_limits(option: str, kib: int) -> Non
     )
 
 
-LATE_DATA = pytest.mark.xfail(reason="RLIMIT_DATA is read at import only", strict=False)
-
-
-@pytest.mark.parametrize("option", ["-v", pytest.param("-d", marks=LATE_DATA)])
+@pytest.mark.parametrize("option", ["-v", "-d"])
 def test_a_limit_set_later_is_seen(option: str) -> None:
     """A program may limit itself after the first buffers were made."""
     run_child(
