@@ -343,6 +343,19 @@ Buffer_str(PyObject *op)
     return warn_about_str() < 0 ? NULL : Buffer_repr(op);
 }
 
+/* bytes(b) looks here before it asks for an export, which would give a small buffer pages of its own.
+ * A subclass that exports something else (PEP 688) is asked for that. */
+static PyObject *
+Buffer_bytes(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    const BufferObject *self = as_buffer(op);
+    if (Py_TYPE(op)->tp_as_buffer->bf_getbuffer != Buffer_getbuffer)
+        return PyBytes_FromObject(op);
+    if (gate_read(self, "bytes") < 0)
+        return NULL;
+    return PyBytes_FromStringAndSize(self->buffer.start, (Py_ssize_t)self->buffer.length);
+}
+
 /* State and memory. */
 
 static PyObject *
@@ -581,6 +594,8 @@ static PyMethodDef methods[] = {
            "__deepcopy__($self, memo, /)\n--\n\nThe same; a subclass's state is copied deeply."),
     METHOD("__alloc__", Buffer_alloc, METH_NOARGS,
            "__alloc__($self, /)\n--\n\nBytes allocated or committed for the contents."),
+    METHOD("__bytes__", Buffer_bytes, METH_NOARGS,
+           "__bytes__($self, /)\n--\n\nThe contents as bytes."),
     METHOD("__sizeof__", Buffer_sizeof, METH_NOARGS,
            "__sizeof__($self, /)\n--\n\nSize in memory, in bytes, with what is committed."),
     {NULL, NULL, 0, NULL},
