@@ -12,7 +12,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
-    $(shell find csrc cmake python -type f ! -name '*.pyc')
+    $(shell find csrc python -type f ! -name '*.pyc')
 COVERAGE_VENV := $(VENV)-coverage
 
 .DEFAULT_GOAL := help

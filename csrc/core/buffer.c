@@ -322,10 +322,10 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
     return BUFFER_OK;
 }
 
-static bool
-is_lent(const struct buffer *b)
+size_t
+buffer_lent(const struct buffer *b)
 {
-    return b->lent_from == used_end(b) && b->lent_left > 0;
+    return b->lent_from == used_end(b) ? b->lent_left : 0;
 }
 
 /* The terminator stands on the first lent byte, which is kept aside until it is taken in. Never while
@@ -335,7 +335,7 @@ buffer_settle(struct buffer *b)
 {
     if (b->lent <= used_end(b) || b->displaced >= 0)
         return;
-    if (is_lent(b))
+    if (buffer_lent(b) > 0)
         b->displaced = (int16_t)(unsigned char)b->start[b->length];
     b->start[b->length] = 0;
 }
@@ -348,7 +348,7 @@ buffer_advance(struct buffer *b, size_t n)
         return error;
     if (n == 0)
         return BUFFER_OK;
-    if (!is_lent(b) || n > b->lent_left)
+    if (n > buffer_lent(b))
         return storage_fail(b, BUFFER_NOT_LENT, n, 0);
     if (b->displaced >= 0)
         b->start[b->length] = (char)b->displaced;

@@ -130,6 +130,9 @@ void buffer_close_gap(struct buffer *b, size_t at, size_t n);
 int buffer_spare(struct buffer *b, size_t n, bool movable, char **tail);
 int buffer_advance(struct buffer *b, size_t n);
 
+/* How many bytes buffer_advance would take in. */
+size_t buffer_lent(const struct buffer *b);
+
 /* Puts the terminator back, once nobody can write to the lent tail any more. */
 void buffer_settle(struct buffer *b);
 

@@ -110,7 +110,7 @@ env_commit_limit(const struct buffer_env *env)
 void
 env_describe_error(int error, char *text, size_t size)
 {
-    static const char refused[] = "the process's share of addresses or mappings is used up";
+    static const char refused[] = "more than is left of the process's share of addresses or mappings";
     if (error > 0)
         vmem_describe(error, text, size);
     else if (size > 0) {

@@ -58,7 +58,7 @@ static size_t
 address_budget(const struct pool *pool)
 {
     size_t limit = pool->info.address_limit;
-    return limit == VMEM_NO_LIMIT ? ADDRESS_BUDGET : limit / 8;
+    return limit == VMEM_NO_LIMIT ? ADDRESS_BUDGET : limit / 16;
 }
 
 int
@@ -125,19 +125,33 @@ pool_relieve(struct pool *pool)
     return any;
 }
 
+/* Under RLIMIT_AS each gets up to half of what is left, so that one buffer has room to grow while
+ * exported and many of them do not starve the program. */
+static size_t
+preferred_size_under_limit(const struct pool *pool)
+{
+    size_t budget = address_budget(pool);
+    size_t left = budget > pool->live_bytes ? budget - pool->live_bytes : 0;
+    size_t wanted = pool->reservation;
+    while (wanted > left / 2 && wanted > WARM_MINIMUM)
+        wanted /= 2;
+    return wanted;
+}
+
 /* Half of the budget goes to reservations of the default size, so that the first few hundred
  * buffers never need to move; the next sizes share what is left. */
 static size_t
 preferred_size(const struct pool *pool)
 {
+    if (pool->info.address_limit != VMEM_NO_LIMIT)
+        return preferred_size_under_limit(pool);
     size_t budget = address_budget(pool);
     size_t wanted = pool->reservation;
     if (pool->live_bytes > budget / 2 && wanted > MIDDLE_RESERVATION)
         wanted = MIDDLE_RESERVATION;
     if (pool->live_bytes > budget / 4 * 3 && wanted > SMALL_RESERVATION)
         wanted = SMALL_RESERVATION;
-    /* Under RLIMIT_AS a single buffer must not starve the rest of the program. */
-    while (wanted > budget / 8 && wanted > MIB)
+    while (wanted > budget / 8)
         wanted /= 2;
     return wanted;
 }

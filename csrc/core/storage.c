@@ -235,7 +235,7 @@ place_in_range(struct buffer *b, size_t need, bool exact, struct place *place)
     int error = exact ? pool_take_exact(pool, need + 1, &place->storage)
                       : pool_take(pool, need + 1, &place->storage);
     if (error != 0)
-        return storage_fail(b, BUFFER_NOT_RESERVED, need + 1, error);
+        return storage_fail(b, BUFFER_NOT_RESERVED, need, error);
     place->tier = BUFFER_RESERVED;
     return BUFFER_OK;
 }
@@ -325,7 +325,7 @@ enlarge(struct buffer *b, size_t need)
     int error = pool_enlarge(b->env->pool, &b->storage, kept, offset + need + 1);
     if (error != 0) {
         storage_refresh(b);
-        return storage_fail(b, BUFFER_NOT_RESERVED, need + 1, error);
+        return storage_fail(b, BUFFER_NOT_RESERVED, need, error);
     }
     notify_gone(&old);
     b->start = b->storage.base + offset;

@@ -56,6 +56,11 @@ is_given(PyObject *option)
 static int
 convert_capacity(PyObject *option, struct settings *settings)
 {
+    if (!PyIndex_Check(option)) {
+        PyErr_Format(PyExc_TypeError, "capacity must be an integer or None, not %.200s",
+                     Py_TYPE(option)->tp_name);
+        return -1;
+    }
     Py_ssize_t n = PyNumber_AsSsize_t(option, PyExc_OverflowError);
     if (n == -1 && PyErr_Occurred())
         return -1;
@@ -124,7 +129,7 @@ apply_capacity(BufferObject *self, size_t capacity)
     show_base(self);
     if (error == BUFFER_TOO_LARGE)
         error = BUFFER_NOT_RESERVED;
-    return error == BUFFER_OK ? 0 : errors_raise(state_of(self), &self->buffer, error, "capacity");
+    return error == BUFFER_OK ? 0 : errors_raise(state_of(self), &self->buffer, error, "Buffer");
 }
 
 static int

@@ -146,8 +146,8 @@ open_object(PyObject *object, struct source *source)
         }
     }
     PyErr_Format(PyExc_TypeError,
-                 "read_from: source must be a file descriptor, a file with readinto() or a socket "
-                 "with recv_into(), not %.200s", Py_TYPE(object)->tp_name);
+                 "read_from: source must be a file descriptor, a binary file with readinto() or a "
+                 "socket with recv_into(), not %.200s", Py_TYPE(object)->tp_name);
     return -1;
 }
 

@@ -107,7 +107,7 @@ set_attributes(PyObject *error, const struct failure *failure)
     if (failure->requested != 0 &&
         set_attribute(error, "requested", PyLong_FromSize_t(failure->requested)) < 0)
         return -1;
-    if (failure->system_error == 0)
+    if (failure->system_error <= 0) /* our own limits refused, not the system */
         return 0;
     return set_attribute(error, "error_code", PyLong_FromLong(failure->system_error));
 }
@@ -245,8 +245,9 @@ errors_raise(struct module_state *state, const struct buffer *b, int error, cons
         return raise_state(state, operation, "released");
     case BUFFER_NOT_LENT:
         PyErr_Format(PyExc_ValueError,
-                     "%s: %zu bytes are more than spare() lent and nothing else took back",
-                     operation, b->failed_size);
+                     "%s: %zu bytes asked for and %zu lent; spare() lends them, and any other "
+                     "change of the length takes them back", operation, b->failed_size,
+                     buffer_lent(b));
         return -1;
     case BUFFER_SYSTEM:
         return raise_system(state, b, operation);

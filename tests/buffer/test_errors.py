@@ -139,13 +139,13 @@ def test_reservation_error() -> None:
     with pytest.raises(ReservationError) as caught:
         Buffer(capacity=1 << 55)
     error = caught.value
-    assert error.operation == "capacity"
+    assert error.operation == "Buffer"
     assert error.requested is not None
     assert error.requested >= 1 << 55
     assert error.limit
     assert error.error_code
     text = str(error)
-    assert text.startswith("capacity:")
+    assert text.startswith("Buffer:")
     assert str(error.requested) in text
     assert error.limit in text
     assert "ask for less" in text

@@ -28,7 +28,7 @@ class Program:
     Large contents cost the same in both; what is missing to 1 is the granularity of commits, and
     what a buffer keeps when it is emptied. A small Buffer is a larger object than a small
     bytearray. One that is exported takes at least a page, and under a limit of addresses up to an
-    eighth of them go to such ones, until limits make the rest stay on the heap.
+    sixteenth of them go to such ones, until limits make the rest stay on the heap.
     """
 
     run: Callable[[Kind, int], object]

@@ -75,6 +75,8 @@ def _notes(outcome: dict[str, Any]) -> Iterator[str]:
     yield _rounds_text(outcome["rounds"])
     for each in outcome["contestants"]:
         yield from _spread(each, outcome["input"]["bytes"])
+    yield "Buffer asks for huge pages where the system has them, and bytearray does not;"
+    yield "no huge pages: a Buffer with huge_pages=False."
     yield "x bytearray above 1: faster than bytearray, which holds no view here, because:"
     blocked = outcome["bytearray_with_view"]
     if blocked["refusal"]:

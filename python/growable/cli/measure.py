@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import growable
 from growable import _core
@@ -172,10 +172,10 @@ def run_refusal(source: Input) -> Result:
     return result
 
 
-def run_buffer(source: Input, numpy: Any) -> Result:
+def run_buffer(source: Input, numpy: Any, huge_pages: bool | Literal["auto"]) -> Result:
     """Run Buffer, views held from the first bytes to the last check."""
     stream, memory, watch = pieces(source), PeakMemory(), Stopwatch()
-    buffer = growable.Buffer()
+    buffer = growable.Buffer(huge_pages=huge_pages)
     first = next(stream)
     head = bytes(first)
     watch.drive(buffer.extend, [first])
@@ -275,7 +275,7 @@ def child() -> int:
     gc.disable()
     try:
         if plan["contestant"] == "Buffer":
-            result = run_buffer(source, _find_numpy(plan["numpy"]))
+            result = run_buffer(source, _find_numpy(plan["numpy"]), plan["huge_pages"])
         elif plan["contestant"] == "refusal":
             result = run_refusal(source)
         else:

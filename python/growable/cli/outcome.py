@@ -7,7 +7,7 @@ import statistics
 import sysconfig
 from typing import Any
 
-from growable.cli.race import CONTESTANTS, Results, Run
+from growable.cli.race import CONTESTANTS, SMALL_PAGES, Results, Run
 from growable.cli.source import Input
 from growable.config import package_version
 
@@ -20,7 +20,7 @@ def make_outcome(source: Input, rounds: int, results: Results) -> dict[str, Any]
     baseline = next(each for each in summaries if each["name"] == BASELINE)
     for each in summaries:
         each["times_bytearray"] = _ratio(each, baseline)
-    buffer_runs = results.runs["Buffer"]
+    buffer_runs = results.runs["Buffer"] + results.runs[SMALL_PAGES]
     checks = _checks(summaries, buffer_runs)
     return {
         "growable": package_version(),

@@ -23,7 +23,8 @@ from growable.cli.source import Input, pieces
 Run: TypeAlias = dict[str, Any]
 Advance: TypeAlias = Callable[[int], None]
 
-CONTESTANTS = ("Buffer", "bytearray", "io.BytesIO", "list + join")
+SMALL_PAGES = "no huge pages"
+CONTESTANTS = ("Buffer", SMALL_PAGES, "bytearray", "io.BytesIO", "list + join")
 WARM_UP = ("list + join", "Buffer")
 
 # -P keeps the current folder's files from standing in for modules. Where this package was found is
@@ -100,7 +101,12 @@ def _digest(source: Input, advance: Advance) -> str:
 
 def _run_child(name: str, source: Input, numpy: str, advance: Advance) -> Run:
     """Run one contestant in a process of its own. A failed run is a result with an ``error``."""
-    plan = {"contestant": name, "source": asdict(source), "numpy": numpy}
+    plan = {
+        "contestant": "Buffer" if name == SMALL_PAGES else name,
+        "huge_pages": "auto" if name != SMALL_PAGES else False,
+        "source": asdict(source),
+        "numpy": numpy,
+    }
     root = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", _BOOTSTRAP, root],
