@@ -4,7 +4,7 @@
  * interpreter's bytearray and on its fence against resizing; where one of them is not as we know it
  * the import fails, instead of a heap being corrupted later.
  */
-#include "buffer_object.h"
+#include "array_object.h"
 #include "pinned.h"
 #include "tail.h"
 
@@ -257,7 +257,12 @@ make_types(PyObject *module, struct module_state *state)
     state->buffer_type = (PyTypeObject *)Buffer_make_type(module, state);
     if (state->buffer_type == NULL)
         return -1;
-    return PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type);
+    if (PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type) < 0)
+        return -1;
+    PyObject *array_type = Array_make_type(module);
+    int result = PyModule_AddObjectRef(module, "ArrayCore", array_type);
+    Py_XDECREF(array_type);
+    return result;
 }
 
 static int
@@ -288,6 +293,9 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     for (int kind = 0; kind < ERROR_KINDS; kind++)
         Py_VISIT(state->errors[kind]);
     Py_VISIT(state->rebuild);
+    Py_VISIT(state->numpy.ndarray);
+    Py_VISIT(state->numpy.dtype);
+    Py_VISIT(state->numpy.frombuffer);
     return 0;
 }
 
@@ -296,6 +304,9 @@ core_clear(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->rebuild);
+    Py_CLEAR(state->numpy.ndarray);
+    Py_CLEAR(state->numpy.dtype);
+    Py_CLEAR(state->numpy.frombuffer);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
@@ -323,6 +334,9 @@ static PyMethodDef functions[] = {
      "page_map($module, buffer, /)\n--\n\n"
      "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"
      "None where the contents do not stand in pages of their own."},
+    {"bind_numpy", Array_bind_numpy, METH_VARARGS,
+     "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
+     "Tell the core of NumPy: its types, and two arrays to check the layout on."},
     {"_rebuild", Buffer_rebuild, METH_VARARGS, "Helper for pickle."},
 #ifdef GROWABLE_FAULT
     FAULT_FUNCTIONS

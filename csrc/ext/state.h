@@ -21,6 +21,14 @@ enum error_kind {
     ERROR_KINDS
 };
 
+/* What we use of NumPy; all NULL until growable.array was imported. */
+struct numpy_names {
+    PyTypeObject *ndarray;
+    PyTypeObject *dtype;
+    PyObject *frombuffer;
+    bool layout_known; /* ndarray_layout.h holds for this NumPy */
+};
+
 struct module_state {
     struct buffer_env env;
     PyObject *module;      /* borrowed; every Buffer holds a reference, so that this outlives it */
@@ -30,6 +38,7 @@ struct module_state {
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];
     PyObject *rebuild;
+    struct numpy_names numpy;
 };
 
 extern struct PyModuleDef growable_module;

@@ -1,10 +1,13 @@
 """Memory that grows in place.
 
 A :class:`Buffer` is a ``bytearray`` that never moves while anyone looks at it: a memoryview or a
-NumPy array taken from it stays valid, and zero-copy, while more data arrives at the end.
+NumPy array taken from it stays valid, and zero-copy, while more data arrives at the end. An
+:class:`Array`, which needs NumPy, is rows of any dtype over such memory.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from growable import config as _config
 from growable._core import Buffer
@@ -17,6 +20,9 @@ from growable.errors import (
     StateError,
     UnsupportedError,
 )
+
+if TYPE_CHECKING:
+    from growable.array import Array as Array
 
 __version__: str
 
@@ -35,15 +41,21 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
     # Looked up when asked for: importlib.metadata would double the time of `import growable`.
     if name == "__version__":
         return _config.package_version()
+    # Needs NumPy, which nothing else does.
+    if name == "Array":
+        from growable.array import Array
+
+        globals()["Array"] = Array
+        return Array
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "Array"})
 
 
 _config.apply_environment()
