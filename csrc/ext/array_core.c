@@ -376,6 +376,13 @@ Array_getbuffer(PyObject *op, Py_buffer *export, int flags)
     return result;
 }
 
+/* Never called, since the view is the exporter. But NumPy keeps no export of an object whose type has
+ * no such slot: it takes the memory of that for fixed. */
+static void
+Array_releasebuffer(PyObject *Py_UNUSED(op), Py_buffer *Py_UNUSED(export))
+{
+}
+
 /* Lifecycle. */
 
 static Py_ssize_t
@@ -510,6 +517,16 @@ get_buffer(PyObject *op, void *Py_UNUSED(closure))
     return Py_NewRef(as_array(op)->buffer);
 }
 
+/* What may be added before the capacity that was asked for; None where none was. */
+static PyObject *
+get_room(PyObject *op, void *Py_UNUSED(closure))
+{
+    const struct buffer *b = &as_array(op)->buffer->buffer;
+    if (b->capacity == BUFFER_NO_CAPACITY)
+        Py_RETURN_NONE;
+    return PyLong_FromSize_t(b->capacity - b->length);
+}
+
 static PyObject *
 get_dtype(PyObject *op, void *Py_UNUSED(closure))
 {
@@ -609,6 +626,7 @@ static PyGetSetDef getset[] = {
     {"dtype", get_dtype, NULL, "The dtype of the items.", NULL},
     {"row_shape", get_row_shape, NULL, "The shape of a row: () where a row is one item.", NULL},
     {"_buffer", get_buffer, NULL, "The Buffer behind the rows.", NULL},
+    {"_room", get_room, NULL, "Bytes left of the hard capacity, or None.", NULL},
     {"_row_size", get_row_size, NULL, "Bytes of a row.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -620,6 +638,7 @@ static PyType_Slot slots[] = {
     {Py_tp_methods, methods},
     {Py_tp_getset, getset},
     {Py_bf_getbuffer, (void *)Array_getbuffer},
+    {Py_bf_releasebuffer, (void *)Array_releasebuffer},
     {Py_sq_length, (void *)Array_length},
     {Py_sq_item, (void *)Array_item},
     {Py_mp_length, (void *)Array_length},

@@ -5,6 +5,7 @@
  * the import fails, instead of a heap being corrupted later.
  */
 #include "array_object.h"
+#include "arrow_export.h"
 #include "pinned.h"
 #include "tail.h"
 
@@ -334,6 +335,10 @@ static PyMethodDef functions[] = {
      "page_map($module, buffer, /)\n--\n\n"
      "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"
      "None where the contents do not stand in pages of their own."},
+    {"arrow_schema", Arrow_schema, METH_O,
+     "arrow_schema($module, node, /)\n--\n\nThe type of a node, in a PyCapsule."},
+    {"arrow_array", Arrow_array, METH_O,
+     "arrow_array($module, node, /)\n--\n\nThe buffers of a node, in a PyCapsule."},
     {"bind_numpy", Array_bind_numpy, METH_VARARGS,
      "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
      "Tell the core of NumPy: its types, and two arrays to check the layout on."},

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, Self, SupportsIndex, overload, type_c
 import numpy as np
 from _typeshed import ReadableBuffer
 from numpy.typing import NDArray
-from typing_extensions import disjoint_base
+from typing_extensions import CapsuleType, disjoint_base
 
 @type_check_only
 class _ReadsInto(Protocol):
@@ -105,6 +105,8 @@ class ArrayCore:
     @property
     def _buffer(self) -> Buffer: ...
     @property
+    def _room(self) -> int | None: ...
+    @property
     def _row_size(self) -> int: ...
     def append(self, row: Any, /) -> None: ...
     def extend(self, rows: Any, /) -> None: ...
@@ -117,6 +119,8 @@ class ArrayCore:
     if sys.version_info >= (3, 12):
         def __buffer__(self, flags: int, /) -> memoryview: ...
 
+def arrow_schema(node: tuple[Any, ...], /) -> CapsuleType: ...
+def arrow_array(node: tuple[Any, ...], /) -> CapsuleType: ...
 def bind_numpy(
     ndarray: type,
     dtype: type,

@@ -27,6 +27,7 @@ except ImportError as _error:
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, DTypeLike
 
+from growable import arrow as _arrow
 from growable import rows as _rows
 from growable._core import ArrayCore, Buffer, bind_numpy
 from growable.rows import DType, Rows, Shape
@@ -333,9 +334,9 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         before = len(self)
         chunk = max(_FIRST_CHUNK // self._row_size, 1)
         while True:
-            room = self.capacity - len(self)
+            room = chunk if self._room is None else self._room // self._row_size
             if room == 0 and len(self) > before:
-                return len(self) - before
+                return len(self) - before  # full; the next call says so
             try:
                 got = self._read_once(reader, min(chunk, room) or chunk)
             except BaseException as error:
@@ -568,6 +569,17 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     def __dlpack_device__(self) -> Any:
         """Return the device that DLPack names for main memory."""
         return self.view().__dlpack_device__()
+
+    def __arrow_c_schema__(self) -> object:
+        """Return the Arrow type of a row, in a capsule (Arrow PyCapsule interface)."""
+        return _arrow.schema_capsule(self.view()[:0])
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        """Return the rows as an Arrow array, in capsules; numbers and dates are not copied.
+
+        The requested schema is not looked at, as the interface allows.
+        """
+        return _arrow.array_capsules(self.view())
 
 
 def _rebuild(kind: type[Array], buffer: Buffer, dtype: DType, row_shape: Shape) -> Array:

@@ -79,7 +79,7 @@ def test_of_an_array_of_ours() -> None:
 
 
 def test_of_datetimes() -> None:
-    moment = datetime.datetime(2024, 5, 6, 7)  # noqa: DTZ001
+    moment = datetime.datetime(2024, 5, 6, 7)
     assert Array([moment], "M8[s]")[0] == np.datetime64("2024-05-06T07")
 
 

@@ -128,7 +128,7 @@ def test_append_of_a_float_subclass_is_its_value() -> None:
 
 def test_append_of_dates() -> None:
     made = Array(dtype="M8[s]")
-    made.append(datetime.datetime(2024, 1, 2))  # noqa: DTZ001
+    made.append(datetime.datetime(2024, 1, 2))
     made.append("2024-01-03")
     made.append(np.datetime64("2024-01-04"))
     made.append(None)
