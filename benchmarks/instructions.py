@@ -1,4 +1,4 @@
-"""Instructions per call of Buffer and bytearray, counted by valgrind.
+"""Instructions per call of Buffer and bytearray, and of Array and its peers, counted by valgrind.
 
 A count does not depend on what else the machine does, so small differences can be seen that no
 clock shows. Every operation is run for two numbers of iterations and only their difference is
@@ -31,7 +31,7 @@ from typing import Any, TypeAlias
 
 from bench import EXIT_MISSED, EXIT_USAGE, OURS, PEER, heading, print_json, table
 
-Operation: TypeAlias = Callable[[type[bytearray], int], None]
+Operation: TypeAlias = Callable[[Any, int], None]
 
 FEW, MANY = 20_000, 120_000
 WARM_UP = 1_000
@@ -108,6 +108,66 @@ def create_and_add(kind: type[bytearray], count: int) -> None:
         contents += piece
 
 
+# Operations on rows. The peer is named in the title, since it is not always the same.
+
+
+def append_float(kind: Callable[[], Any], count: int) -> None:
+    contents = kind()
+    for _ in repeat(None, count):
+        contents.append(1.5)
+
+
+def append_int(kind: Callable[[], Any], count: int) -> None:
+    contents = kind()
+    for _ in repeat(None, count):
+        contents.append(65)
+
+
+def view_again(source: Any, count: int) -> None:
+    for _ in repeat(None, count):
+        source.view()
+
+
+def from_buffer(source: Any, count: int) -> None:
+    from numpy import frombuffer
+
+    for _ in repeat(None, count):
+        frombuffer(source)
+
+
+def extend_rows(made: tuple[Callable[[], Any], Any], count: int) -> None:
+    kind, piece = made
+    contents = kind()
+    for _ in repeat(None, count):
+        contents.extend(piece)
+
+
+# Title: the peer's operation, ours, and how many times fewer instructions ours must take.
+ROW_OPERATIONS: dict[str, tuple[Operation, Operation, float | None]] = {
+    "Array.append(float), array('d')": (append_float, append_float, 3.0),
+    "Array.append(int), array('q')": (append_int, append_int, None),
+    "Array.view(), np.frombuffer(b)": (from_buffer, view_again, 1.0),
+    "Array.extend(16 floats), array('d')": (extend_rows, extend_rows, None),
+}
+
+
+def row_subjects() -> list[tuple[Any, Any]]:
+    """Return what each of ROW_OPERATIONS works on, for the peer and for us."""
+    from array import array
+    from functools import partial
+
+    import numpy as np
+    from growable import Array
+
+    row = np.arange(16.0)
+    return [
+        (partial(array, "d"), Array),
+        (partial(array, "q"), partial(Array, dtype=np.int64)),
+        (bytearray(8000), Array(np.zeros(1000))),
+        ((partial(array, "d"), array("d", row)), (Array, row)),
+    ]
+
+
 OPERATIONS: dict[str, Operation] = {
     LOOP: empty_loop,
     "append(int)": append,
@@ -120,7 +180,13 @@ OPERATIONS: dict[str, Operation] = {
     "T(16 bytes), destroy": create,
     "T(), += 16 bytes, destroy": create_and_add,
 }
-TARGETS = {"append(int)": 1.2, "+= 16 bytes": 1.7, "extend(16 bytes)": 1.8}
+TARGETS: dict[str, float | None] = {
+    "append(int)": 1.2,
+    "+= 16 bytes": 1.7,
+    "extend(16 bytes)": 1.8,
+    **{name: target for name, (_, _, target) in ROW_OPERATIONS.items()},
+}
+NAMES = [*OPERATIONS, *ROW_OPERATIONS]
 
 
 # The process that is counted.
@@ -128,7 +194,7 @@ TARGETS = {"append(int)": 1.2, "+= 16 bytes": 1.7, "extend(16 bytes)": 1.8}
 
 def plan() -> Iterator[tuple[str, str, int]]:
     """Yield the counted sections in order: operation, type, iterations."""
-    for name in OPERATIONS:
+    for name in NAMES:
         for kind in (PEER, OURS):
             yield name, kind, FEW
             yield name, kind, MANY
@@ -140,20 +206,30 @@ def own_code(operation: Operation) -> Operation:
     return FunctionType(operation.__code__.replace(), operation.__globals__)
 
 
-def child() -> None:
+def subjects() -> dict[tuple[str, str], tuple[Operation, Any]]:
+    """Return, for each operation and type, the function to run and what to give to it."""
     import growable
 
-    gc.disable()
     kinds: dict[str, type[bytearray]] = {PEER: bytearray, OURS: growable.Buffer}
-    ready = {
-        (name, kind): own_code(operation)
+    found: dict[tuple[str, str], tuple[Operation, Any]] = {
+        (name, kind): (own_code(operation), kinds[kind])
         for name, operation in OPERATIONS.items()
         for kind in kinds
     }
-    for (_, kind), operation in ready.items():
-        operation(kinds[kind], WARM_UP)
+    rows = zip(ROW_OPERATIONS.items(), row_subjects(), strict=True)
+    for (name, (peer, ours, _)), (peer_subject, our_subject) in rows:
+        found[name, PEER] = own_code(peer), peer_subject
+        found[name, OURS] = own_code(ours), our_subject
+    return found
+
+
+def child() -> None:
+    ready = subjects()
+    gc.disable()
+    for operation, argument in ready.values():
+        operation(argument, WARM_UP)
     for name, kind, count in plan():
-        operation, argument = ready[name, kind], kinds[kind]
+        operation, argument = ready[name, kind]
         os.getppid()
         operation(argument, count)
     os.getppid()
@@ -163,12 +239,13 @@ def child() -> None:
 
 _PROBE = """
 import json, os, sys
-import growable, growable._core
+import growable, growable._core, numpy
 from bench import environment
 print(json.dumps({
     "binary": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
     "package": os.path.dirname(os.path.dirname(os.path.abspath(growable.__file__))),
     "core": os.path.dirname(os.path.dirname(os.path.abspath(growable._core.__file__))),
+    "numpy": os.path.dirname(os.path.dirname(os.path.abspath(numpy.__file__))),
     "environment": environment(),
 }))
 """
@@ -184,14 +261,14 @@ def probe(python: str) -> dict[str, Any]:
     command = [python, "-c", f"import sys; sys.path.insert(0, {here!r})\n{_PROBE}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise CannotRun(f"{python} cannot import growable:\n{done.stderr.strip()}")
+        raise CannotRun(f"{python} cannot import growable and numpy:\n{done.stderr.strip()}")
     found: dict[str, Any] = json.loads(done.stdout)
     if found["package"] != found["core"]:
         raise CannotRun("growable is installed in editable mode: install it without -e")
     return found
 
 
-def count_sections(binary: str, package: str) -> list[int]:
+def count_sections(binary: str, path: str) -> list[int]:
     """Run the child under callgrind and return the instructions of each section."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
@@ -207,7 +284,7 @@ def count_sections(binary: str, package: str) -> list[int]:
                 "--dump-before=getppid",
                 *(binary, "-S", "-B", str(Path(__file__).resolve()), "--child"),
             ],
-            env={**os.environ, "PYTHONPATH": package, "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
             capture_output=True,
             text=True,
             check=False,
@@ -228,7 +305,7 @@ def per_call(sections: list[int]) -> dict[str, dict[str, float]]:
             kind: (totals[name, kind, MANY] - totals[name, kind, FEW]) / (MANY - FEW)
             for kind in (PEER, OURS)
         }
-        for name in OPERATIONS
+        for name in NAMES
     }
 
 
@@ -285,7 +362,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         found = probe(options.python)
-        sections = count_sections(found["binary"], found["package"])
+        path = os.pathsep.join([found["package"], found["numpy"]])
+        sections = count_sections(found["binary"], path)
     except (CannotRun, OSError) as error:
         print(f"instructions.py: {error}", file=sys.stderr)
         return EXIT_USAGE

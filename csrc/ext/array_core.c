@@ -622,6 +622,28 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+enum { HOT_METHODS = 3 }; /* the first of the table */
+
+/* The interpreter calls a method without detours only where the method's type is just that of the
+ * object. So the Python class gets descriptors of its own. */
+PyObject *
+Array_adopt_methods(PyObject *module, PyObject *type)
+{
+    PyTypeObject *core = ((struct module_state *)PyModule_GetState(module))->array_type;
+    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, core)) {
+        PyErr_SetString(PyExc_TypeError, "adopt_methods: a subclass of ArrayCore is needed");
+        return NULL;
+    }
+    for (int i = 0; i < HOT_METHODS; i++) {
+        PyObject *method = PyDescr_NewMethod((PyTypeObject *)type, &methods[i]);
+        int done = method == NULL ? -1 : PyObject_SetAttrString(type, methods[i].ml_name, method);
+        Py_XDECREF(method);
+        if (done < 0)
+            return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyGetSetDef getset[] = {
     {"dtype", get_dtype, NULL, "The dtype of the items.", NULL},
     {"row_shape", get_row_shape, NULL, "The shape of a row: () where a row is one item.", NULL},

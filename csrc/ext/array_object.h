@@ -34,5 +34,6 @@ as_array(PyObject *op)
 /* array_core.c, for module.c */
 PyObject *Array_make_type(PyObject *module);
 PyObject *Array_bind_numpy(PyObject *module, PyObject *args);
+PyObject *Array_adopt_methods(PyObject *module, PyObject *type);
 
 #endif

@@ -260,10 +260,8 @@ make_types(PyObject *module, struct module_state *state)
         return -1;
     if (PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type) < 0)
         return -1;
-    PyObject *array_type = Array_make_type(module);
-    int result = PyModule_AddObjectRef(module, "ArrayCore", array_type);
-    Py_XDECREF(array_type);
-    return result;
+    state->array_type = (PyTypeObject *)Array_make_type(module);
+    return PyModule_AddObjectRef(module, "ArrayCore", (PyObject *)state->array_type);
 }
 
 static int
@@ -289,6 +287,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_VISIT(state->buffer_type);
+    Py_VISIT(state->array_type);
     Py_VISIT(state->tail_type);
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -309,6 +308,7 @@ core_clear(PyObject *module)
     Py_CLEAR(state->numpy.dtype);
     Py_CLEAR(state->numpy.frombuffer);
     Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->array_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -335,6 +335,8 @@ static PyMethodDef functions[] = {
      "page_map($module, buffer, /)\n--\n\n"
      "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"
      "None where the contents do not stand in pages of their own."},
+    {"adopt_methods", Array_adopt_methods, METH_O,
+     "adopt_methods($module, kind, /)\n--\n\nGive a subclass of ArrayCore its own hot methods."},
     {"arrow_schema", Arrow_schema, METH_O,
      "arrow_schema($module, node, /)\n--\n\nThe type of a node, in a PyCapsule."},
     {"arrow_array", Arrow_array, METH_O,

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from growable import arrow as _arrow
 from growable import rows as _rows
-from growable._core import ArrayCore, Buffer, bind_numpy
+from growable._core import ArrayCore, Buffer, adopt_methods, bind_numpy
 from growable.rows import DType, Rows, Shape
 
 __all__ = ["Array"]
@@ -580,6 +580,9 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         The requested schema is not looked at, as the interface allows.
         """
         return _arrow.array_capsules(self.view())
+
+
+adopt_methods(Array)
 
 
 def _rebuild(kind: type[Array], buffer: Buffer, dtype: DType, row_shape: Shape) -> Array:

@@ -30,6 +30,11 @@ INDICES = st.integers(-12, 12)
 PARTS = st.one_of(st.none(), INDICES)
 
 
+def parts_of(rows: Any) -> list[bytes]:
+    """Return the bytes of each row; a scalar's own would be native."""
+    return [rows[i : i + 1].tobytes() for i in range(len(rows))]
+
+
 class ArrayMachine(RuleBasedStateMachine):
     """`model` holds the rows as bytes; `views` what was taken, with the bytes that it must show."""
 
@@ -80,7 +85,7 @@ class ArrayMachine(RuleBasedStateMachine):
             "ours": lambda: Array(rows),
         }[how]()
         self.made.extend(given)
-        self.model.extend(row.tobytes() for row in rows)
+        self.model.extend(parts_of(rows))
 
     @rule()
     def extend_by_itself(self) -> None:
@@ -147,13 +152,13 @@ class ArrayMachine(RuleBasedStateMachine):
         tail[:] = rows
         k = min(k, n)
         self.made.advance(k)
-        self.model.extend(row.tobytes() for row in rows[:k])
+        self.model.extend(parts_of(rows[:k]))
 
     @rule(n=COUNTS)
     def read(self, n: int) -> None:
         rows = self.rows(n)
         assert self.made.read_from(io.BytesIO(rows.tobytes())) == n
-        self.model.extend(row.tobytes() for row in rows)
+        self.model.extend(parts_of(rows))
 
     @rule()
     def clear(self) -> None:
