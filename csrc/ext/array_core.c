@@ -362,6 +362,10 @@ static int
 Array_getbuffer(PyObject *op, Py_buffer *export, int flags)
 {
     ArrayObject *self = as_array(op);
+    if (export == NULL) {
+        PyErr_SetString(PyExc_BufferError, "Array: view==NULL argument is obsolete");
+        return -1;
+    }
     export->obj = NULL;
     if (!self->typed && (flags & PyBUF_FORMAT)) {
         PyErr_Format(PyExc_BufferError, "the buffer protocol cannot describe %S; use view()",

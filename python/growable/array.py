@@ -73,9 +73,9 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     Raises
     ------
     TypeError
-        If the dtype holds references to objects, or the source cannot be converted.
+        If the dtype holds references to objects, or the source is no rows of it.
     ValueError
-        If the source has no rows of the row shape, or a row would have no bytes.
+        If the source has rows of another shape, or a row would have no bytes.
     ReservationError, CapacityError, CommitError, MemoryError
         As for `Buffer`.
 
@@ -631,7 +631,7 @@ def _read_source(source: object, dtype: DType | None, row_shape: Shape) -> tuple
     rows = np.asarray(source, dtype=dtype)
     _rows.check_dtype(rows.dtype)
     if rows.ndim == 0:
-        raise ValueError("Array: the source is one value, not rows; wrap it in a list")
+        raise TypeError("Array: the source is one value, not rows; wrap it in a list")
     if rows.shape == (0,) and row_shape:
         return rows.reshape(0, *row_shape), row_shape
     if row_shape and rows.shape[1:] != row_shape:

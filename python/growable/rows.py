@@ -115,18 +115,26 @@ def _of_values(values: object, dtype: DType) -> Rows:
     kinds = natural.dtype.kind + dtype.kind
     if kinds[0] in "iuO" and kinds[1] in "iu":
         return _of_integers(natural, dtype)
+    if kinds in ("Of", "Oc"):
+        _check_items(natural, dtype, ("__float__", "__complex__", "__index__"))
+        return natural.astype(dtype)
     if (kinds[0] == "O" and kinds[1] != "b") or kinds in ("UM", "Um", "US"):
         return np.array(values, dtype=dtype)
     _check_castable(natural.dtype, dtype)
     return natural
 
 
+def _check_items(objects: Rows, dtype: DType, methods: tuple[str, ...]) -> None:
+    """Refuse objects that are no numbers; NumPy would read text, and take None for NaN."""
+    for item in objects.flat:
+        if not any(hasattr(type(item), method) for method in methods):
+            raise TypeError(f"{type(item).__name__!r} object is no number that {dtype} can hold")
+
+
 def _of_integers(natural: Rows, dtype: DType) -> Rows:
     """Cast integers, or objects that may be some, to an integer dtype that must hold them."""
     if natural.dtype.kind == "O":
-        wrong = next((x for x in natural.flat if not hasattr(type(x), "__index__")), None)
-        if wrong is not None:
-            raise TypeError(f"{type(wrong).__name__!r} object is no integer, as {dtype} needs")
+        _check_items(natural, dtype, ("__index__",))
         limits = np.iinfo(dtype)
         fits = all(limits.min <= operator.index(x) <= limits.max for x in natural.flat)
         result = natural.astype(dtype) if fits else natural
@@ -150,7 +158,9 @@ def convert(source: object, dtype: DType) -> Rows:
 def convert_rows(source: object, dtype: DType, row_shape: Shape) -> Rows:
     """Convert an argument that stands for any number of rows."""
     array = convert(source, dtype)
-    if array.ndim and not array.size and array.shape == (0,):
+    if array.ndim == 0:
+        raise TypeError(f"expected rows, not one value: {type(source).__name__}")
+    if array.shape == (0,):
         return np.empty((0, *row_shape), dtype)
     if array.ndim != len(row_shape) + 1 or array.shape[1:] != row_shape:
         raise ValueError(

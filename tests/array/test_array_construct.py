@@ -138,7 +138,7 @@ def test_row_shape_that_the_source_has_not_is_refused() -> None:
 
 @pytest.mark.parametrize("source", [5, 2.5, "abc", b"abc", np.array(3), np.float32(1)])
 def test_one_value_is_no_source(source: Any) -> None:
-    with pytest.raises(ValueError, match="not rows"):
+    with pytest.raises(TypeError, match="not rows"):
         Array(source)
 
 
