@@ -241,12 +241,14 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
             self._drop_view()
             self._buffer.resize(length * self._row_size)
             return
-        self.spare(extra)[...] = row
+        np.copyto(self.spare(extra), row, casting="same_kind")
         self._buffer.advance(extra * self._row_size)
 
     def _fill_row(self, fill: object) -> Rows:
-        value = _rows.convert(fill, self.dtype)
-        return np.broadcast_to(value, self.row_shape)
+        row = _rows.convert(fill, self.dtype)
+        if row.ndim > len(self.row_shape):
+            raise ValueError(f"expected a row of shape {self.row_shape}, not {row.shape}")
+        return row
 
     def ensure(self, n: SupportsIndex, /) -> None:
         """Make sure, now, that n more rows can be appended with no system call and no error."""
@@ -364,9 +366,8 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
 
     def __delitem__(self, index: SupportsIndex | slice, /) -> None:
         if isinstance(index, slice):
-            parts = (index.start, index.stop, index.step)
-            fixed = slice(*(None if part is None else operator.index(part) for part in parts))
-            self._delete(range(*fixed.indices(len(self))))
+            start, stop, step = map(_part_of_slice, (index.start, index.stop, index.step))
+            self._delete(range(*slice(start, stop, step).indices(len(self))))
             return
         at, length = operator.index(index), len(self)
         if not -length <= at < length:
@@ -604,12 +605,16 @@ def _set_state(array: Array, state: Any) -> None:
         setattr(array, name, value)
 
 
+def _part_of_slice(part: Any) -> int | None:
+    return None if part is None else operator.index(part)
+
+
 # Arguments of the constructor.
 
 
 def _shape_of(row_shape: SupportsIndex | tuple[SupportsIndex, ...]) -> Shape:
     sizes = row_shape if isinstance(row_shape, tuple | list) else (row_shape,)
-    return tuple(operator.index(size) for size in sizes)
+    return tuple(map(operator.index, sizes))
 
 
 def _split_dtype(dtype: DTypeLike | None, row_shape: Shape) -> tuple[DType | None, Shape]:
@@ -698,7 +703,7 @@ def _views_for(value: Any) -> Any:
         return value.view()
     kind = type(value)
     if kind is tuple or kind is list:
-        return kind(_views_for(part) for part in value)
+        return kind([_views_for(part) for part in value])
     if kind is dict:
         return {name: _views_for(part) for name, part in value.items()}
     return value
@@ -707,7 +712,7 @@ def _views_for(value: Any) -> Any:
 def _arrays_for(result: Any, outputs: tuple[Any, ...], shown: tuple[Any, ...]) -> Any:
     """Return the Array itself where the result is a view that stood for an `out` argument."""
     if type(result) is tuple:
-        return tuple(_arrays_for(part, outputs, shown) for part in result)
+        return tuple([_arrays_for(part, outputs, shown) for part in result])
     for output, view in zip(outputs, shown, strict=True):
         if view is not None and result is view:
             return output

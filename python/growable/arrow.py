@@ -12,6 +12,7 @@ validity bitmap, which is new memory; the values still are not copied.
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,7 +46,7 @@ def describe(rows: Rows, name: str = "") -> Node:
     """Describe contiguous rows as the C part wants them; further axes become fixed-size lists."""
     node = _items(np.ascontiguousarray(rows).reshape(-1), name if rows.ndim == 1 else "item")
     for axis in range(rows.ndim - 1, 0, -1):
-        length = int(np.prod(rows.shape[:axis], dtype=np.int64))
+        length = math.prod(rows.shape[:axis])
         outer = name if axis == 1 else "item"
         node = (f"+w:{rows.shape[axis]}", outer, length, 0, (None,), (node,))
     return node
@@ -54,7 +55,7 @@ def describe(rows: Rows, name: str = "") -> Node:
 def _items(items: Rows, name: str) -> Node:
     dtype = items.dtype
     if dtype.names is not None:
-        children = tuple(describe(np.ascontiguousarray(items[n]), n) for n in dtype.names)
+        children = tuple([describe(np.ascontiguousarray(items[n]), n) for n in dtype.names])
         return ("+s", name, len(items), 0, (None,), children)
     if dtype.kind in "SV" and dtype.isbuiltin != 2:
         return (f"w:{dtype.itemsize}", name, len(items), 0, (None, items), ())

@@ -24,8 +24,6 @@ Rows: TypeAlias = NDArray[Any]
 DType: TypeAlias = np.dtype[Any]
 Shape: TypeAlias = tuple[int, ...]
 
-_ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
-
 
 def check_dtype(dtype: DType) -> None:
     """Refuse a dtype whose items are not plain bytes, or none at all."""
@@ -63,6 +61,14 @@ def _try_reading_back(dtype: DType, protocol: str) -> bool:
 _reads_back = lru_cache(maxsize=256)(_try_reading_back)
 
 
+def _has_array_protocol(kind: type) -> bool:
+    return (
+        hasattr(kind, "__array__")
+        or hasattr(kind, "__array_interface__")
+        or hasattr(kind, "__array_struct__")
+    )
+
+
 def is_array_like(source: object) -> bool:
     """Return whether the object offers itself as an array, and so has a dtype of its own."""
     if isinstance(source, np.generic | bytes | str | list | tuple | float | int):
@@ -70,7 +76,7 @@ def is_array_like(source: object) -> bool:
     if isinstance(source, np.ndarray | memoryview | bytearray):
         return True
     kind = type(source)
-    if any(hasattr(kind, name) for name in _ARRAY_PROTOCOLS) or hasattr(kind, "__dlpack__"):
+    if _has_array_protocol(kind) or hasattr(kind, "__dlpack__"):
         return True
     try:
         memoryview(source).release()  # type: ignore[arg-type]
@@ -92,7 +98,7 @@ def is_stream(source: object) -> bool:
 def as_ndarray(source: object) -> Rows:
     """Return what offers itself as an array as a plain ndarray, without a copy where it can be."""
     kind = type(source)
-    if hasattr(kind, "__dlpack__") and not any(hasattr(kind, name) for name in _ARRAY_PROTOCOLS):
+    if hasattr(kind, "__dlpack__") and not _has_array_protocol(kind):
         return np.asarray(np.from_dlpack(source))  # type: ignore[arg-type]
     return np.asarray(source)
 
@@ -127,7 +133,7 @@ def _of_values(values: object, dtype: DType) -> Rows:
 def _check_items(objects: Rows, dtype: DType, methods: tuple[str, ...]) -> None:
     """Refuse objects that are no numbers; NumPy would read text, and take None for NaN."""
     for item in objects.flat:
-        if not any(hasattr(type(item), method) for method in methods):
+        if not [method for method in methods if hasattr(type(item), method)]:
             raise TypeError(f"{type(item).__name__!r} object is no number that {dtype} can hold")
 
 
@@ -136,7 +142,8 @@ def _of_integers(natural: Rows, dtype: DType) -> Rows:
     if natural.dtype.kind == "O":
         _check_items(natural, dtype, ("__index__",))
         limits = np.iinfo(dtype)
-        fits = all(limits.min <= operator.index(x) <= limits.max for x in natural.flat)
+        values = [operator.index(x) for x in natural.flat]
+        fits = limits.min <= min(values) and max(values) <= limits.max
         result = natural.astype(dtype) if fits else natural
     else:
         result = natural.astype(dtype)
@@ -179,7 +186,7 @@ def convert_row(source: object, dtype: DType, row_shape: Shape) -> Rows:
 
 
 def _rest(row_shape: Shape) -> str:
-    return "".join(f", {size}" for size in row_shape) or ","
+    return "".join([f", {size}" for size in row_shape]) or ","
 
 
 def as_bytes(rows: Rows) -> memoryview:

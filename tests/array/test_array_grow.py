@@ -440,6 +440,11 @@ def test_resize_refuses() -> None:
         made.resize(-1)
     with pytest.raises(TypeError):
         made.resize(5, fill=1.5)
+    for fill in ([1], [1, 2, 3]):
+        with pytest.raises(ValueError, match="row"):
+            made.resize(5, fill=fill)
+    with pytest.raises(ValueError, match="broadcast"):
+        Array(row_shape=2).resize(5, [1, 2, 3])
     with pytest.raises((OverflowError, MemoryError)):
         made.resize(2**62)
     with pytest.raises((OverflowError, MemoryError)):
