@@ -9,6 +9,7 @@
  * and _extend_other.
  */
 #include "array_object.h"
+#include "export.h"
 #include "ndarray_layout.h"
 
 /* The cached view. */
@@ -111,9 +112,9 @@ give_row_shape(const ArrayObject *self, PyObject *flat, Py_ssize_t rows)
     return array;
 }
 
-/* An array of the rows in `memory`, the Buffer or a view of it. */
+/* All rows, from an object that shows the Buffer's bytes. */
 static PyObject *
-make_view(const ArrayObject *self, PyObject *memory)
+make_array(const ArrayObject *self, PyObject *bytes)
 {
     PyObject *frombuffer = numpy_of(self)->frombuffer;
     if (frombuffer == NULL) {
@@ -124,10 +125,20 @@ make_view(const ArrayObject *self, PyObject *memory)
     PyObject *items = PyLong_FromSsize_t(rows * self->row_items);
     if (items == NULL)
         return NULL;
-    PyObject *args[] = {memory, self->dtype, items};
+    PyObject *args[] = {bytes, self->dtype, items};
     PyObject *flat = PyObject_Vectorcall(frombuffer, args, Py_ARRAY_LENGTH(args), NULL);
     Py_DECREF(items);
     return give_row_shape(self, flat, rows);
+}
+
+static PyObject *
+make_view(const ArrayObject *self, bool readonly)
+{
+    PyTypeObject *type = state_of(self->buffer)->export_type;
+    PyObject *bytes = Export_new(type, (PyObject *)self->buffer, readonly);
+    PyObject *view = bytes == NULL ? NULL : make_array(self, bytes);
+    Py_XDECREF(bytes);
+    return view;
 }
 
 /* A new reference. */
@@ -137,21 +148,9 @@ current_view(ArrayObject *self)
     if (is_current(self))
         return Py_NewRef(self->view);
     drop_view(self);
-    PyObject *view = make_view(self, (PyObject *)self->buffer);
+    PyObject *view = make_view(self, false);
     if (view != NULL)
         Py_XSETREF(self->view, Py_NewRef(view));
-    return view;
-}
-
-static PyObject *
-readonly_view(ArrayObject *self)
-{
-    PyObject *memory = PyMemoryView_FromObject((PyObject *)self->buffer), *fixed = NULL;
-    if (memory != NULL)
-        fixed = PyObject_CallMethod(memory, "toreadonly", NULL);
-    Py_XDECREF(memory);
-    PyObject *view = fixed == NULL ? NULL : make_view(self, fixed);
-    Py_XDECREF(fixed);
     return view;
 }
 
@@ -170,7 +169,7 @@ Array_view(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwna
     int readonly = PyObject_IsTrue(args[0]);
     if (readonly < 0)
         return NULL;
-    return readonly ? readonly_view(self) : current_view(self);
+    return readonly ? make_view(self, true) : current_view(self);
 }
 
 /* Growing. */

@@ -6,6 +6,7 @@
  */
 #include "array_object.h"
 #include "arrow_export.h"
+#include "export.h"
 #include "pinned.h"
 #include "tail.h"
 
@@ -260,6 +261,9 @@ make_types(PyObject *module, struct module_state *state)
         return -1;
     if (PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type) < 0)
         return -1;
+    state->export_type = Export_make_type(module);
+    if (state->export_type == NULL)
+        return -1;
     state->array_type = (PyTypeObject *)Array_make_type(module);
     return PyModule_AddObjectRef(module, "ArrayCore", (PyObject *)state->array_type);
 }
@@ -288,6 +292,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     struct module_state *state = PyModule_GetState(module);
     Py_VISIT(state->buffer_type);
     Py_VISIT(state->array_type);
+    Py_VISIT(state->export_type);
     Py_VISIT(state->tail_type);
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -309,6 +314,7 @@ core_clear(PyObject *module)
     Py_CLEAR(state->numpy.frombuffer);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->array_type);
+    Py_CLEAR(state->export_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -325,7 +331,17 @@ core_free(void *module)
     env_close(&state->env);
 }
 
+static PyObject *
+core_export(PyObject *module, PyObject *exporter)
+{
+    struct module_state *state = PyModule_GetState(module);
+    return Export_new(state->export_type, exporter, false);
+}
+
 static PyMethodDef functions[] = {
+    {"export", core_export, METH_O,
+     "export($module, exporter, /)\n--\n\n"
+     "An object that is an export of the exporter's bytes for as long as it lives."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
      "configure($module, /, reservation, pool_budget, huge_pages)\n--\n\n"
      "Set the defaults: sizes in bytes, huge_pages None for 'auto'."},

@@ -35,6 +35,7 @@ struct module_state {
     enum buffer_huge huge; /* what huge_pages="auto" means */
     PyTypeObject *buffer_type;
     PyTypeObject *array_type;
+    PyTypeObject *export_type;
     PyTypeObject *tail_type;
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from growable import arrow as _arrow
 from growable import rows as _rows
-from growable._core import ArrayCore, Buffer, adopt_methods, bind_numpy
+from growable._core import ArrayCore, Buffer, adopt_methods, bind_numpy, export
 from growable.rows import DType, Rows, Shape
 
 __all__ = ["Array"]
@@ -264,7 +264,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         """
         rows = operator.index(n)
         self._drop_view()
-        tail = np.frombuffer(self._buffer.spare(rows * self._row_size), self.dtype)
+        tail = np.frombuffer(export(self._buffer.spare(rows * self._row_size)), self.dtype)
         return tail.reshape(rows, *self.row_shape)
 
     def advance(self, k: SupportsIndex, /) -> None:
@@ -534,7 +534,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
             raise AttributeError(f"the array interface cannot describe {self.dtype}")
         view = self.view()
         interface = dict(view.__array_interface__)
-        interface["data"] = _rows.as_bytes(view)
+        interface["data"] = export(_rows.as_bytes(view))
         return interface
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

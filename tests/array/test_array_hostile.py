@@ -238,17 +238,32 @@ def test_array_that_raises() -> None:
     assert len(made) == 0
 
 
-def test_buffer_behind_is_reachable_and_harmless() -> None:
+def test_base_of_a_view_cannot_be_released() -> None:
     made = Array([1.0, 2.0])
-    buffer = made.view().base.obj
-    buffer.extend(b"abc")
+    for shown in (made.view(), made.view(readonly=True), made.spare(2), made[1:]):
+        base: Any = shown
+        while isinstance(base, np.ndarray):
+            base = base.base
+        assert not hasattr(base, "release")
+        assert not hasattr(base, "obj")
+        with pytest.raises(TypeError):
+            type(base)()
+        with memoryview(base) as view:
+            assert view.readonly != shown.flags.writeable
+    del shown, base, view
+    made.pop()
+
+
+def test_buffer_that_holds_part_of_a_row() -> None:
+    made = Array([1.0, 2.0])
+    made._buffer.extend(b"abc")
     assert made.tolist() == [1.0, 2.0]
     made.append(3.0)
     assert len(made) == 3
     made._drop_view()
-    del buffer[:]
+    del made._buffer[:]
     assert len(made) == 0
-    buffer.release()
+    made._buffer.release()
     with pytest.raises(growable.StateError):
         made.view()
 

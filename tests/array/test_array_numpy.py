@@ -258,7 +258,7 @@ def test_interface_names_an_object_that_is_an_export() -> None:
     interface = made.__array_interface__
     assert interface["shape"] == (2,)
     assert interface["typestr"] == made.view().__array_interface__["typestr"]
-    assert interface["data"].nbytes == 16
+    assert memoryview(interface["data"]).nbytes == 16
     assert made.exports == 1
     interface.clear()
     assert made.exports == 0
