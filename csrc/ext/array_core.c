@@ -1,12 +1,12 @@
 /* array_core.c - growable._core.ArrayCore: the rows of a Buffer; append, extend and view.
  *
- * What a reader would get wrong: the ndarray that view() gave last is kept here, and holds an export
- * of the Buffer. So whatever needs the Buffer unexported first lets go of it, where nobody else has
- * it; drop_view is the only place that does. And its user may reshape it in place, so it is given out
- * again only if it still shows the rows.
+ * What a reader would get wrong: the ndarray that view() gave last is kept here, and holds an
+ * export of the Buffer. So whatever needs the Buffer unexported first lets go of it, where nobody
+ * else has it; drop_view is the only place that does. And its user may reshape it in place, so it
+ * is given out again only if it still shows the rows.
  *
- * What is not one store or one memcpy is the work of two methods of the Python class, _append_other
- * and _extend_other.
+ * What is not one store or one memcpy is the work of two methods of the Python class,
+ * _append_other and _extend_other.
  */
 #include "array_object.h"
 #include "export.h"
@@ -48,7 +48,7 @@ has_row_shape(const ArrayObject *self, const struct ndarray_fields *array, int s
     return true;
 }
 
-/* Whether it is an array of items just as they stand in memory. Same dtype means the same object. */
+/* Whether it is an array of items just as they stand in memory; of the very same dtype object. */
 static bool
 is_plain(const ArrayObject *self, PyObject *array)
 {
@@ -181,8 +181,8 @@ has_room(const ArrayObject *self, size_t extra)
     return self->buffer->pins == 0 && extra <= b->limit - b->length;
 }
 
-/* So that a Buffer which only the cached view pins may move. Letting go of that may run the callback
- * of a weak reference: look at all arguments anew. */
+/* So that a Buffer which only the cached view pins may move. Letting go of that may run the
+ * callback of a weak reference: look at all arguments anew. */
 static void
 prepare_growth(ArrayObject *self, size_t extra)
 {
@@ -209,14 +209,13 @@ copy_row(char *to, const char *row, size_t size)
     }
 }
 
-static inline int
-put_row(ArrayObject *self, const char *row, size_t size)
+static int
+put_row(ArrayObject *self, const char *row)
 {
-    if (!has_room(self, size)) {
-        drop_view(self);
-        if (gate_grow(self->buffer, size, "append") < 0)
-            return -1;
-    }
+    size_t size = self->row_size;
+    prepare_growth(self, size);
+    if (gate_grow(self->buffer, size, "append") < 0)
+        return -1;
     copy_row(buffer_take_in(&self->buffer->buffer, size), row, size);
     Py_SET_SIZE(self->buffer, (Py_ssize_t)self->buffer->buffer.length);
     assert_valid(self->buffer);
@@ -236,22 +235,32 @@ append_any(ArrayObject *self, PyObject *row)
     return PyObject_CallMethod((PyObject *)self, "_append_other", "(O)", row);
 }
 
-static PyObject *
-Array_append(PyObject *op, PyObject *item)
+Py_NO_INLINE static PyObject *
+append_item(PyObject *op, PyObject *item)
 {
     ArrayObject *self = as_array(op);
     char row[PACK_LARGEST];
-    int result;
-    if (PyFloat_CheckExact(item) && self->pack == pack_double) {
-        double value = PyFloat_AS_DOUBLE(item);
-        memcpy(row, &value, sizeof value);
-        result = put_row(self, row, sizeof value);
-    }
-    else if (self->pack != NULL && self->pack(item, row))
-        result = put_row(self, row, self->row_size);
-    else
+    if (self->pack == NULL || !self->pack(item, row))
         return append_any(self, item);
-    return result < 0 ? NULL : Py_NewRef(Py_None);
+    if (put_row(self, row) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* What is done most often, a float that fits, is apart from the rest, so that no register has to
+ * be saved for it. */
+static PyObject *
+Array_append(PyObject *op, PyObject *item)
+{
+    const ArrayObject *self = as_array(op);
+    BufferObject *buffer = self->buffer;
+    if (!PyFloat_CheckExact(item) || self->pack != pack_double || !has_room(self, sizeof(double)))
+        return append_item(op, item);
+    double value = PyFloat_AS_DOUBLE(item);
+    memcpy(buffer_take_in(&buffer->buffer, sizeof value), &value, sizeof value);
+    Py_SET_SIZE(buffer, (Py_ssize_t)buffer->buffer.length);
+    assert_valid(buffer);
+    Py_RETURN_NONE;
 }
 
 static size_t
@@ -379,8 +388,8 @@ Array_getbuffer(PyObject *op, Py_buffer *export, int flags)
     return result;
 }
 
-/* Never called, since the view is the exporter. But NumPy keeps no export of an object whose type has
- * no such slot: it takes the memory of that for fixed. */
+/* Never called, since the view is the exporter. But NumPy keeps no export of an object whose type
+ * has no such slot: it takes the memory of that for fixed. */
 static void
 Array_releasebuffer(PyObject *Py_UNUSED(op), Py_buffer *Py_UNUSED(export))
 {
@@ -608,8 +617,8 @@ static PyMethodDef methods[] = {
            "fit. Raises TypeError, ValueError or OverflowError where it cannot be."),
     METHOD("extend", Array_extend, METH_O,
            "extend($self, rows, /)\n--\n\n"
-           "Append rows: an array of any layout whose dtype can be cast under casting='same_kind',\n"
-           "a nested sequence, an iterable or another Array. Works while exported; if anything\n"
+           "Append rows: an array of any layout, cast under casting='same_kind' if need be, a nested\n"
+           "sequence, an iterable or another Array. Works while exported; if anything\n"
            "raises, nothing is appended."),
     METHOD("view", Array_view, METH_FASTCALL | METH_KEYWORDS,
            "view($self, *, readonly=False)\n--\n\n"

@@ -1,11 +1,11 @@
 /* array_object.h - the struct behind growable.Array: a Buffer, and how its bytes are read as rows.
  *
  * A row is what NumPy calls an item, or a block of items where the row shape is not (). The C part
- * does what is done often: append, extend, view. Everything that converts or casts is left to NumPy,
- * in array.py.
+ * does what is done often: append, extend, view. Everything that converts or casts is left to
+ * NumPy, in array.py.
  *
- * What a reader would get wrong: the length is the Buffer's alone, in bytes. Whoever gets hold of the
- * Buffer may change it, so no count of rows is kept here.
+ * What a reader would get wrong: the length is the Buffer's alone, in bytes. Whoever gets hold of
+ * the Buffer may change it, so no count of rows is kept here.
  */
 #ifndef GROWABLE_ARRAY_OBJECT_H
 #define GROWABLE_ARRAY_OBJECT_H

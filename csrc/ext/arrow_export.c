@@ -160,7 +160,8 @@ Arrow_schema(PyObject *Py_UNUSED(module), PyObject *node)
     return capsule;
 }
 
-/* Arrays. The exports are in private_data, one for each buffer; those that are none have no obj. */
+/* Arrays. The exports are in private_data, one for each buffer; those that are none have no obj.
+ * */
 
 static void
 release_exports(const struct ArrowArray *array)

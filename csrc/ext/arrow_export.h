@@ -1,7 +1,8 @@
 /* arrow_export.h - Python objects' memory as Arrow C structs in PyCapsules.
  *
- * A node describes one array: (format, name, length, null_count, buffers, children), with buffers a
- * tuple of None or exporters of bytes, and children a tuple of nodes. growable/arrow.py makes them.
+ * A node describes one array: (format, name, length, null_count, buffers, children), with buffers
+ * a tuple of None or exporters of bytes, and children a tuple of nodes. growable/arrow.py makes
+ * them.
  *
  * What a reader would get wrong: the structs are released by whoever received them, on any thread,
  * with or without the GIL, and children may be released apart from their parent.

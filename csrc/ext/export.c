@@ -1,7 +1,7 @@
 /* export.c - see export.h.
  *
- * What a reader would get wrong: bytes that are exported here read-only may still change; whoever has
- * the exporter can write to them.
+ * What a reader would get wrong: bytes that are exported here read-only may still change; whoever
+ * has the exporter can write to them.
  */
 #include "export.h"
 

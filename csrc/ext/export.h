@@ -4,8 +4,8 @@
  * would be one, but anybody can reach it through the array's base and release it. This cannot be
  * released.
  *
- * What a reader would get wrong: the type has no bf_releasebuffer, and must not have one. NumPy puts a
- * memoryview of its own in between where there is one.
+ * What a reader would get wrong: the type has no bf_releasebuffer, and must not have one. NumPy
+ * puts a memoryview of its own in between where there is one.
  */
 #ifndef GROWABLE_EXPORT_H
 #define GROWABLE_EXPORT_H

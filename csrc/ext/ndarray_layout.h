@@ -1,12 +1,12 @@
 /* ndarray_layout.h - the fields of a numpy.ndarray, without NumPy's headers.
  *
- * NumPy's headers inline these offsets into every extension that is compiled against them, so NumPy
- * cannot change them without breaking all of those. We check them all the same, on arrays whose
- * attributes are known, before the first use; where they are not as we know them nothing here is
- * used, and the buffer protocol takes its place.
+ * NumPy's headers inline these offsets into every extension that is compiled against them, so
+ * NumPy cannot change them without breaking all of those. We check them all the same, on arrays
+ * whose attributes are known, before the first use; where they are not as we know them nothing
+ * here is used, and the buffer protocol takes its place.
  *
- * What a reader would get wrong: an array's user may reshape it in place or change its strides. Look
- * at the fields anew each time.
+ * What a reader would get wrong: an array's user may reshape it in place or change its strides.
+ * Look at the fields anew each time.
  */
 #ifndef GROWABLE_NDARRAY_LAYOUT_H
 #define GROWABLE_NDARRAY_LAYOUT_H
