@@ -74,10 +74,31 @@ pool_init(struct pool *pool, size_t reservation, size_t budget)
     return error;
 }
 
+/* Memory or descriptors may be short just now, and then the system's files and the probe for huge
+ * pages do not answer. */
+static void
+keep_what_was_known(struct vmem_info *now, const struct vmem_info *before)
+{
+    if (now->max_mappings == VMEM_NO_LIMIT) {
+        now->max_mappings = before->max_mappings;
+        now->overcommit = before->overcommit;
+        now->thp = before->thp;
+    }
+    if (before->can_advise_huge && !now->can_advise_huge) {
+        now->can_advise_huge = true;
+        now->huge_page_size = before->huge_page_size;
+        now->thp = before->thp;
+    }
+}
+
 void
 pool_look_again(struct pool *pool)
 {
-    (void)vmem_query(&pool->info); /* what cannot be read stays as it was */
+    struct vmem_info now;
+    if (vmem_query(&now) != 0)
+        return;
+    keep_what_was_known(&now, &pool->info);
+    pool->info = now;
 }
 
 void

@@ -65,7 +65,7 @@ bool pool_relieve(struct pool *pool);
 /* Bytes that a buffer may keep committed past its contents after it shrank. */
 size_t pool_slack(const struct pool *pool);
 
-/* Asks the system for its limits anew. */
+/* Asks the system for its limits anew; what it does not tell now stays as it was. */
 void pool_look_again(struct pool *pool);
 
 /* Whether the system pays for every committed page, or counts it against a limit. */
