@@ -223,9 +223,9 @@ read_once(BufferObject *self, const struct source *source, Py_ssize_t size)
     Py_ssize_t n = call_source(source, view, size);
     release_view(view);
     self->pins--;
-    if (n > 0 && take_in(self, (size_t)n, "read_from") < 0)
-        return -1;
-    return n;
+    int taken = n > 0 ? take_in(self, (size_t)n, "read_from") : 0;
+    buffer_end_lending(&self->buffer); /* a later advance() must not find what the source left */
+    return taken < 0 ? -1 : n;
 }
 
 /* To the end of the source. */
