@@ -23,6 +23,10 @@ enum { REPR_LIMIT = 256, REPR_PART = 32 };
 static struct module_state *
 state_of_type(PyTypeObject *type)
 {
+    if (type->tp_mro == NULL) { /* the garbage collector was here, and a finalizer calls */
+        PyErr_Format(PyExc_TypeError, "the type %.200s is gone", type->tp_name);
+        return NULL;
+    }
     PyObject *module = PyType_GetModuleByDef(type, &growable_module);
     return module == NULL ? NULL : PyModule_GetState(module);
 }
@@ -35,7 +39,7 @@ Buffer_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw
 }
 
 static int
-Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
+init_with(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"source", "encoding", "errors", "capacity", "huge_pages", "name",
                                NULL};
@@ -47,6 +51,18 @@ Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
                                      &options.name))
         return -1;
     return Buffer_initialize(op, source, encoding, errors, &options);
+}
+
+/* The caller's dict may be in reach of the code that converting an argument runs. */
+static int
+Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    if (kwargs == NULL)
+        return init_with(op, args, NULL);
+    PyObject *held = PyDict_Copy(kwargs);
+    int result = held == NULL ? -1 : init_with(op, args, held);
+    Py_XDECREF(held);
+    return result;
 }
 
 static PyObject *
@@ -89,8 +105,8 @@ Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
     if (nargs > 1 || kwnames != NULL)
         return call_type(type, args, nargs, kwnames);
-    PyObject *op = Buffer_allocate((PyTypeObject *)type,
-                                   PyType_GetModuleState((PyTypeObject *)type));
+    struct module_state *state = PyType_GetModuleState((PyTypeObject *)type);
+    PyObject *op = state == NULL ? NULL : Buffer_allocate((PyTypeObject *)type, state);
     if (op != NULL && nargs == 1 && Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)
         Py_CLEAR(op);
     if (op != NULL)

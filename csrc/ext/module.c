@@ -291,16 +291,13 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
+/* Breaks the one cycle that no type breaks. What a Buffer uses stays until core_free: a finalizer may
+ * make one between this and the clearing of its type. */
 static int
 core_clear(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->rebuild);
-    Py_CLEAR(state->buffer_type);
-    Py_CLEAR(state->tail_type);
-    Py_CLEAR(state->pinned_type);
-    for (int kind = 0; kind < ERROR_KINDS; kind++)
-        Py_CLEAR(state->errors[kind]);
     return 0;
 }
 
@@ -309,7 +306,12 @@ static void
 core_free(void *module)
 {
     struct module_state *state = PyModule_GetState(module);
-    (void)core_clear(module);
+    Py_CLEAR(state->rebuild);
+    Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->tail_type);
+    Py_CLEAR(state->pinned_type);
+    for (int kind = 0; kind < ERROR_KINDS; kind++)
+        Py_CLEAR(state->errors[kind]);
     env_close(&state->env);
 }
 
