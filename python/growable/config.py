@@ -185,9 +185,7 @@ def _apply(
 ) -> None:
     """Check all three under the names their giver knows, then set them together."""
     # Not under the lock: an __index__ may do anything.
-    new_reservation = (
-        None if reservation is None else parse_size(reservation, names[0], minimum=1)
-    )
+    new_reservation = None if reservation is None else parse_size(reservation, names[0], minimum=1)
     new_budget = None if pool_budget is None else parse_size(pool_budget, names[1])
     new_huge = None if huge_pages is None else _parse_huge_pages(huge_pages, names[2])
     with _lock:
