@@ -62,7 +62,10 @@ Buffer_spare(PyObject *op, PyObject *size)
     char *tail;
     if (size_argument(size, "spare", &n) < 0 || lend(self, (size_t)n, "spare", &tail) < 0)
         return NULL;
-    return Tail_view(self, tail, n);
+    PyObject *view = Tail_view(self, tail, n);
+    if (view == NULL)
+        buffer_end_lending(&self->buffer);
+    return view;
 }
 
 static int
@@ -217,8 +220,10 @@ read_once(BufferObject *self, const struct source *source, Py_ssize_t size)
     if (lend(self, (size_t)size, "read_from", &tail) < 0)
         return -1;
     PyObject *view = Tail_view(self, tail, size);
-    if (view == NULL)
+    if (view == NULL) {
+        buffer_end_lending(&self->buffer);
         return -1;
+    }
     self->pins++;
     Py_ssize_t n = call_source(source, view, size);
     release_view(view);

@@ -273,3 +273,23 @@ def test_a_view_of_the_tail_keeps_the_address() -> None:
         assert address_of(tail) == where
         tail[0] = 0x41
         assert buffer[3] == 0x41
+
+
+def test_no_memory_for_the_view_lends_nothing() -> None:
+    testcapi = pytest.importorskip("_testcapi")
+    buffer = Buffer(b"abc")
+    memoryview(buffer).release()
+    for nth in range(10):
+        testcapi.set_nomemory(nth, nth + 1)
+        try:
+            tail = buffer.spare(10)
+        except MemoryError:
+            tail = None
+        finally:
+            testcapi.remove_mem_hooks()
+        if tail is not None:
+            tail.release()
+            return
+        with pytest.raises(ValueError, match="lent"):
+            buffer.advance(3)
+    pytest.fail("spare() never succeeded")
