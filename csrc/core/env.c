@@ -74,7 +74,7 @@ env_query(struct buffer_env *env, struct env_facts *facts)
     facts->reservation = pool->reservation;
     facts->budget = pool->budget;
     facts->reservations = pool->live;
-    facts->reserved_bytes = pool->live_bytes;
+    facts->reserved_bytes = pool->live_bytes + pool->exact_bytes;
     facts->pooled = pool->idle_count;
     facts->pooled_bytes = pool->idle_bytes;
 }

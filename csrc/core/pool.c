@@ -101,6 +101,13 @@ pool_look_again(struct pool *pool)
     pool->info = now;
 }
 
+/* Whoever names a capacity takes those addresses from nobody else's share. */
+static size_t *
+counter_of(struct pool *pool, const struct range *range)
+{
+    return range->exact ? &pool->exact_bytes : &pool->live_bytes;
+}
+
 void
 pool_discard(struct pool *pool, struct range *range)
 {
@@ -108,7 +115,7 @@ pool_discard(struct pool *pool, struct range *range)
     (void)vmem_release(range->base, range->size);
     pool->live--;
     pool->live_lazy -= range->lazy;
-    pool->live_bytes -= range->size;
+    *counter_of(pool, range) -= range->size;
     memset(range, 0, sizeof *range);
 }
 
@@ -303,7 +310,13 @@ pool_take_exact(struct pool *pool, size_t size, struct range *range)
 {
     if (size <= preferred_size(pool) && pool_take(pool, size, range) == 0)
         return 0;
-    return reserve(pool, growth_round_up(size, pool->info.granularity), false, range);
+    int error = reserve(pool, growth_round_up(size, pool->info.granularity), false, range);
+    if (error == 0) {
+        range->exact = true;
+        pool->live_bytes -= range->size;
+        pool->exact_bytes += range->size;
+    }
+    return error;
 }
 
 int
@@ -321,7 +334,7 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
                            alignment_for(pool, size), &base);
     if (error != 0)
         return error;
-    pool->live_bytes += size - range->size;
+    *counter_of(pool, range) += size - range->size;
     range->base = base;
     range->size = size;
     return 0;
@@ -354,7 +367,7 @@ worth_keeping(const struct pool *pool, const struct range *range)
 {
     /* Where addresses are limited, idle ones are kept from everybody else. */
     bool scarce = pool->info.address_limit != VMEM_NO_LIMIT;
-    return !range->lazy && !scarce && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
+    return !range->lazy && !range->exact && !scarce && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
            range->size >= preferred_size(pool);
 }
 

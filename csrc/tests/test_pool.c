@@ -389,6 +389,18 @@ static void refused_sizes_are_not_asked_for_again(void)
     close_pool();
 }
 
+/* One buffer of a huge capacity must not leave the others without room. */
+static void exact_ranges_are_not_counted(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range;
+    CHECK(pool_take_exact(pool, 512 * MIB, &range) == 0);
+    CHECK(range.exact && pool->live_bytes == 0 && pool->exact_bytes >= 512 * MIB);
+    pool_give(pool, &range);
+    CHECK(pool->live == 0 && pool->exact_bytes == 0 && pool->idle_count == 0);
+    close_pool();
+}
+
 static void many_live_buffers_keep_little_slack(void)
 {
     struct pool *pool = open_pool(64 * MIB, 64 * MIB);
@@ -835,6 +847,7 @@ static const struct check_test tests[] = {
     TEST(a_limit_of_addresses_shrinks_ranges),
     TEST(a_sixteenth_of_the_addresses_is_ours),
     TEST(refused_sizes_are_not_asked_for_again),
+    TEST(exact_ranges_are_not_counted),
     TEST(many_live_buffers_keep_little_slack),
     TEST(impossible_sizes_are_refused),
 #if SIZE_MAX > 0xffffffffu
