@@ -293,3 +293,36 @@ def test_no_memory_for_the_view_lends_nothing() -> None:
         with pytest.raises(ValueError, match="lent"):
             buffer.advance(3)
     pytest.fail("spare() never succeeded")
+
+
+def test_a_finalizer_cannot_pull_the_tail_away_while_it_is_lent() -> None:
+    """The interpreter may collect garbage while it makes the view (Python 3.11 does)."""
+    done = run_child("""
+        import gc
+        from growable import Buffer
+
+        class Meddler:
+            def __init__(self, target):
+                self.target = target
+                self.itself = self
+
+            def __del__(self):
+                try:
+                    self.target.clear()
+                    self.target.shrink_to_fit()
+                except BufferError:
+                    pass
+
+        buffer = Buffer(b"x" * 3000)
+        memoryview(buffer).release()
+        gc.disable()
+        gc.collect()
+        Meddler(buffer)
+        gc.set_threshold(1)
+        gc.enable()
+        tail = buffer.spare(5000)
+        tail[:] = b"y" * 5000
+        buffer.advance(5000)
+        print(buffer == b"x" * 3000 + b"y" * 5000)
+    """)
+    assert done.stdout == "True\n"
