@@ -34,6 +34,7 @@ env_configure(struct buffer_env *env, size_t reservation, size_t budget)
 {
     env->pool->reservation = reservation;
     env->pool->budget = budget;
+    env->pool->attainable = ENV_NO_LIMIT; /* what was refused before is asked for again */
     pool_clear(env->pool); /* idle ranges have the old size */
 }
 

@@ -242,20 +242,22 @@ reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
 }
 
 /* Asks for less and less, down to what is needed. Each success raises what is tried next, so that
- * where addresses are short a reservation costs one refusal, and not all of them again. */
+ * where addresses are short a reservation costs one refusal, and not all of them again. Where not even
+ * the least is to be had the size was not to blame. */
 static int
 reserve_halving(struct pool *pool, size_t wanted, size_t least, struct range *range)
 {
-    if (wanted > pool->attainable)
-        wanted = pool->attainable;
+    size_t attainable = pool->attainable;
+    if (wanted > attainable)
+        wanted = attainable;
     for (;; wanted /= 2) {
         wanted = wanted > least ? growth_round_up(wanted, pool->info.granularity) : least;
         int error = reserve(pool, wanted, false, range);
         if (error == 0)
-            pool->attainable = growth_saturating_double(pool->attainable);
+            pool->attainable = growth_saturating_double(attainable);
         if (error == 0 || wanted == least)
             return error;
-        pool->attainable = wanted / 2;
+        attainable = wanted / 2;
     }
 }
 

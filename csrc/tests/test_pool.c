@@ -640,6 +640,17 @@ static void configuring_drops_idle_ranges(void)
     close_pool();
 }
 
+static void configuring_forgets_refusals(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->attainable = MIB;
+    env_configure(&fixture.env, 8 * MIB, MIB);
+    struct range range = take(pool, 1);
+    CHECK(range.size == 8 * MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
 static void facts_are_told(void)
 {
     struct env_facts facts;
@@ -865,6 +876,7 @@ static const struct check_test tests[] = {
     TEST(an_environment_opens_and_closes),
     TEST(an_environment_needs_memory),
     TEST(configuring_drops_idle_ranges),
+    TEST(configuring_forgets_refusals),
     TEST(facts_are_told),
     TEST(settings_have_names),
     TEST(huge_pages_can_be_had_by_asking),
