@@ -5,6 +5,7 @@
  * the import fails, instead of a heap being corrupted later.
  */
 #include "buffer_object.h"
+#include "bytesio_object.h"
 #include "pinned.h"
 #include "tail.h"
 
@@ -255,7 +256,10 @@ make_types(PyObject *module, struct module_state *state)
     if (state->tail_type == NULL || state->pinned_type == NULL)
         return -1;
     state->buffer_type = (PyTypeObject *)Buffer_make_type(module, state);
-    if (state->buffer_type == NULL)
+    state->bytesio_type = (PyTypeObject *)BytesIO_make_type(module);
+    if (state->buffer_type == NULL || state->bytesio_type == NULL)
+        return -1;
+    if (PyModule_AddObjectRef(module, "BytesIO", (PyObject *)state->bytesio_type) < 0)
         return -1;
     return PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type);
 }
@@ -283,6 +287,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_VISIT(state->buffer_type);
+    Py_VISIT(state->bytesio_type);
     Py_VISIT(state->tail_type);
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -308,6 +313,7 @@ core_free(void *module)
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->rebuild);
     Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->bytesio_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)

@@ -26,6 +26,7 @@ struct module_state {
     PyObject *module;      /* borrowed; every Buffer holds a reference, so that this outlives it */
     enum buffer_huge huge; /* what huge_pages="auto" means */
     PyTypeObject *buffer_type;
+    PyTypeObject *bytesio_type;
     PyTypeObject *tail_type;
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];

@@ -7,7 +7,7 @@ NumPy array taken from it stays valid, and zero-copy, while more data arrives at
 from __future__ import annotations
 
 from growable import config as _config
-from growable._core import Buffer
+from growable._core import Buffer, BytesIO
 from growable.config import capabilities, info, set_defaults
 from growable.errors import (
     CapacityError,
@@ -22,6 +22,7 @@ __version__: str
 
 __all__ = [
     "Buffer",
+    "BytesIO",
     "CapacityError",
     "CommitError",
     "GrowableError",
