@@ -1,4 +1,4 @@
-"""Instructions per call of Buffer and bytearray, counted by valgrind.
+"""Instructions per call of Buffer and bytearray, or of BytesIO and io.BytesIO, by valgrind.
 
 A count does not depend on what else the machine does, so small differences can be seen that no
 clock shows. Every operation is run for two numbers of iterations and only their difference is
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import json
 import os
 import re
@@ -23,21 +24,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeAlias
 
-from bench import EXIT_MISSED, EXIT_USAGE, OURS, PEER, heading, print_json, table
+from bench import EXIT_MISSED, EXIT_USAGE, heading, print_json, table
 
-Operation: TypeAlias = Callable[[type[bytearray], int], None]
+Operation: TypeAlias = Callable[[Any, int], None]
 
 FEW, MANY = 20_000, 120_000
 WARM_UP = 1_000
 LOOP = "empty loop"
 SIXTEEN = b"0123456789abcdef"
 ONE = b"x"
+LINE = b"0123456789abcde\n"
 
 
 class CannotRun(Exception):  # noqa: N818
@@ -108,28 +111,161 @@ def create_and_add(kind: type[bytearray], count: int) -> None:
         contents += piece
 
 
-OPERATIONS: dict[str, Operation] = {
-    LOOP: empty_loop,
-    "append(int)": append,
-    "+= 16 bytes": add_16,
-    "+= 1 byte": add_1,
-    "extend(16 bytes)": extend_16,
-    "b[5]": index,
-    "memoryview(b)": view,
-    "len(b)": length,
-    "T(16 bytes), destroy": create,
-    "T(), += 16 bytes, destroy": create_and_add,
+# The same for files in memory. The position goes back where it has to, by a seek that counts too.
+
+
+def write_16(kind: type[io.BytesIO], count: int) -> None:
+    file, piece = kind(), SIXTEEN
+    for _ in repeat(None, count):
+        file.write(piece)
+
+
+def overwrite_16(kind: type[io.BytesIO], count: int) -> None:
+    file, piece = kind(bytes(1000)), SIXTEEN
+    for _ in repeat(None, count):
+        file.seek(0)
+        file.write(piece)
+
+
+def write_lines(kind: type[io.BytesIO], count: int) -> None:
+    file = kind()
+    file.writelines(repeat(SIXTEEN, count))
+
+
+def read_16(kind: type[io.BytesIO], count: int) -> None:
+    file = kind(SIXTEEN * count)
+    for _ in repeat(None, count):
+        file.read(16)
+
+
+def read_all(kind: type[io.BytesIO], count: int) -> None:
+    file = kind(SIXTEEN)
+    for _ in repeat(None, count):
+        file.seek(0)
+        file.read()
+
+
+def read_into(kind: type[io.BytesIO], count: int) -> None:
+    file, target = kind(SIXTEEN * count), bytearray(16)
+    for _ in repeat(None, count):
+        file.readinto(target)
+
+
+def read_line(kind: type[io.BytesIO], count: int) -> None:
+    file = kind(LINE * count)
+    for _ in repeat(None, count):
+        file.readline()
+
+
+def iterate(kind: type[io.BytesIO], count: int) -> None:
+    for _ in kind(LINE * count):
+        pass
+
+
+def read_lines(kind: type[io.BytesIO], count: int) -> None:
+    kind(LINE * count).readlines()
+
+
+def value_again(kind: type[io.BytesIO], count: int) -> None:
+    file = kind(bytes(100_000))
+    for _ in repeat(None, count):
+        file.getvalue()
+
+
+def write_and_value(kind: type[io.BytesIO], count: int) -> None:
+    piece = SIXTEEN
+    for _ in repeat(None, count):
+        file = kind()
+        file.write(piece)
+        file.write(piece)
+        file.getvalue()
+
+
+def open_bytes(kind: type[io.BytesIO], count: int) -> None:
+    piece = SIXTEEN
+    for _ in repeat(None, count):
+        kind(piece)
+
+
+def tell(kind: type[io.BytesIO], count: int) -> None:
+    file = kind(SIXTEEN)
+    for _ in repeat(None, count):
+        file.tell()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Operations that are counted for two types, and how many times fewer ours must need."""
+
+    peer: str
+    ours: str
+    operations: Mapping[str, Operation]
+    targets: Mapping[str, float]
+
+
+SUITES = {
+    "Buffer": Suite(
+        "bytearray",
+        "Buffer",
+        {
+            LOOP: empty_loop,
+            "append(int)": append,
+            "+= 16 bytes": add_16,
+            "+= 1 byte": add_1,
+            "extend(16 bytes)": extend_16,
+            "b[5]": index,
+            "memoryview(b)": view,
+            "len(b)": length,
+            "T(16 bytes), destroy": create,
+            "T(), += 16 bytes, destroy": create_and_add,
+        },
+        {"append(int)": 1.2, "+= 16 bytes": 1.7, "extend(16 bytes)": 1.8},
+    ),
+    "BytesIO": Suite(
+        "io.BytesIO",
+        "BytesIO",
+        {
+            LOOP: empty_loop,
+            "write(16 bytes)": write_16,
+            "seek(0), write(16 bytes)": overwrite_16,
+            "writelines, a line": write_lines,
+            "read(16)": read_16,
+            "seek(0), read() of 16": read_all,
+            "readinto(16)": read_into,
+            "readline(), 16 bytes": read_line,
+            "for line in f": iterate,
+            "readlines, a line": read_lines,
+            "getvalue()": value_again,
+            "T(), 2 writes, getvalue()": write_and_value,
+            "T(16 bytes), destroy": open_bytes,
+            "tell()": tell,
+        },
+        {
+            "write(16 bytes)": 1.0,
+            "seek(0), write(16 bytes)": 1.0,
+            "writelines, a line": 1.0,
+            "read(16)": 1.0,
+            "seek(0), read() of 16": 1.0,
+            "readinto(16)": 1.0,
+            "readline(), 16 bytes": 1.0,
+            "for line in f": 1.0,
+            "readlines, a line": 0.95,
+            "getvalue()": 1.0,
+            "T(), 2 writes, getvalue()": 1.0,
+            "T(16 bytes), destroy": 1.0,
+            "tell()": 0.95,
+        },
+    ),
 }
-TARGETS = {"append(int)": 1.2, "+= 16 bytes": 1.7, "extend(16 bytes)": 1.8}
 
 
 # The process that is counted.
 
 
-def plan() -> Iterator[tuple[str, str, int]]:
+def plan(suite: Suite) -> Iterator[tuple[str, str, int]]:
     """Yield the counted sections in order: operation, type, iterations."""
-    for name in OPERATIONS:
-        for kind in (PEER, OURS):
+    for name in suite.operations:
+        for kind in (suite.peer, suite.ours):
             yield name, kind, FEW
             yield name, kind, MANY
 
@@ -140,19 +276,25 @@ def own_code(operation: Operation) -> Operation:
     return FunctionType(operation.__code__.replace(), operation.__globals__)
 
 
-def child() -> None:
+def child(suite: Suite) -> None:
     import growable
 
     gc.disable()
-    kinds: dict[str, type[bytearray]] = {PEER: bytearray, OURS: growable.Buffer}
+    kinds: dict[str, Any] = {
+        "bytearray": bytearray,
+        "Buffer": growable.Buffer,
+        "io.BytesIO": io.BytesIO,
+        "BytesIO": growable.BytesIO,
+    }
+    kinds = {kind: kinds[kind] for kind in (suite.peer, suite.ours)}
     ready = {
         (name, kind): own_code(operation)
-        for name, operation in OPERATIONS.items()
+        for name, operation in suite.operations.items()
         for kind in kinds
     }
     for (_, kind), operation in ready.items():
         operation(kinds[kind], WARM_UP)
-    for name, kind, count in plan():
+    for name, kind, count in plan(suite):
         operation, argument = ready[name, kind], kinds[kind]
         os.getppid()
         operation(argument, count)
@@ -191,7 +333,7 @@ def probe(python: str) -> dict[str, Any]:
     return found
 
 
-def count_sections(binary: str, package: str) -> list[int]:
+def count_sections(binary: str, package: str, of: str) -> list[int]:
     """Run the child under callgrind and return the instructions of each section."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
@@ -205,7 +347,7 @@ def count_sections(binary: str, package: str) -> list[int]:
                 f"--callgrind-out-file={output}",
                 "--combine-dumps=yes",
                 "--dump-before=getppid",
-                *(binary, "-S", "-B", str(Path(__file__).resolve()), "--child"),
+                *(binary, "-S", "-B", str(Path(__file__).resolve()), "--child", of),
             ],
             env={**os.environ, "PYTHONPATH": package, "PYTHONHASHSEED": "0"},
             capture_output=True,
@@ -215,49 +357,51 @@ def count_sections(binary: str, package: str) -> list[int]:
         if done.returncode != 0:
             raise CannotRun(f"the run under valgrind failed:\n{done.stderr.strip()}")
         sections = re.findall(r"^totals: ([0-9]+)$", output.read_text("ascii", "replace"), re.M)
-    if len(sections) != len([*plan()]) + 2:
+    if len(sections) != len([*plan(SUITES[of])]) + 2:
         raise CannotRun("callgrind's output does not have the expected sections")
     return [int(total) for total in sections[1:-1]]
 
 
-def per_call(sections: list[int]) -> dict[str, dict[str, float]]:
+def per_call(suite: Suite, sections: list[int]) -> dict[str, dict[str, float]]:
     """Return instructions per iteration, the loop included, by operation and type."""
-    totals = dict(zip(plan(), sections, strict=True))
+    totals = dict(zip(plan(suite), sections, strict=True))
     return {
         name: {
             kind: (totals[name, kind, MANY] - totals[name, kind, FEW]) / (MANY - FEW)
-            for kind in (PEER, OURS)
+            for kind in (suite.peer, suite.ours)
         }
-        for name in OPERATIONS
+        for name in suite.operations
     }
 
 
-def make_report(where: dict[str, Any], counts: dict[str, dict[str, float]]) -> dict[str, Any]:
+def make_report(
+    suite: Suite, where: dict[str, Any], counts: dict[str, dict[str, float]]
+) -> dict[str, Any]:
     loop = counts.pop(LOOP)
     rows = []
     for name, count in counts.items():
-        peer, ours = (count[kind] - loop[kind] for kind in (PEER, OURS))
-        target = TARGETS.get(name)
+        peer, ours = (count[kind] - loop[kind] for kind in (suite.peer, suite.ours))
+        target = suite.targets.get(name)
         rows.append(
             {
                 "operation": name,
-                PEER: round(peer, 2),
-                OURS: round(ours, 2),
+                suite.peer: round(peer, 2),
+                suite.ours: round(ours, 2),
                 "ratio": round(peer / ours, 3),
                 "target": target,
                 "ok": target is None or peer / ours >= target,
             }
         )
-    return {"environment": where, "empty_loop": loop[PEER], "operations": rows}
+    return {"environment": where, "empty_loop": loop[suite.peer], "operations": rows}
 
 
 # The command.
 
 
-def show(report: dict[str, Any]) -> None:
+def show(suite: Suite, report: dict[str, Any]) -> None:
     print(heading(report["environment"]))
     print(f"Instructions per call, less {report['empty_loop']:.1f} of the empty loop;")
-    print(f"ratio = {PEER} / {OURS}, above 1: {OURS} needs fewer.\n")
+    print(f"ratio = {suite.peer} / {suite.ours}, above 1: {suite.ours} needs fewer.\n")
     rows = []
     for row in report["operations"]:
         verdict = "" if row["target"] is None else "ok" if row["ok"] else "MISSED"
@@ -265,14 +409,14 @@ def show(report: dict[str, Any]) -> None:
         rows.append(
             [
                 row["operation"],
-                f"{row[PEER]:.1f}",
-                f"{row[OURS]:.1f}",
+                f"{row[suite.peer]:.1f}",
+                f"{row[suite.ours]:.1f}",
                 f"{row['ratio']:.2f}",
                 target,
                 verdict,
             ]
         )
-    print(table(["operation", PEER, OURS, "ratio", "target", ""], rows))
+    print(table(["operation", suite.peer, suite.ours, "ratio", "target", ""], rows))
 
 
 def main() -> int:
@@ -280,26 +424,28 @@ def main() -> int:
     parser.add_argument(
         "--python", default=sys.executable, help="the interpreter (default: this one)"
     )
+    parser.add_argument("--of", choices=SUITES, default="Buffer", help="the type (default: Buffer)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
     options = parser.parse_args()
+    suite = SUITES[options.of]
     try:
         found = probe(options.python)
-        sections = count_sections(found["binary"], found["package"])
+        sections = count_sections(found["binary"], found["package"], options.of)
     except (CannotRun, OSError) as error:
         print(f"instructions.py: {error}", file=sys.stderr)
         return EXIT_USAGE
-    report = make_report(found["environment"], per_call(sections))
+    report = make_report(suite, found["environment"], per_call(suite, sections))
     if options.json:
         print_json(report)
     else:
-        show(report)
+        show(suite, report)
     missed = any(not row["ok"] for row in report["operations"])
     return EXIT_MISSED if options.check and missed else 0
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--child"]:
-        child()
+    if sys.argv[1:2] == ["--child"]:
+        child(SUITES[sys.argv[2]])
         sys.exit()
     sys.exit(main())

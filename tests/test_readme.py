@@ -13,7 +13,7 @@ import growable
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/buffer.md", "docs/configuration.md"]
+DOCUMENTS = ["README.md", "docs/buffer.md", "docs/bytesio.md", "docs/configuration.md"]
 LINKED = [
     *DOCUMENTS,
     "CHANGELOG.md",

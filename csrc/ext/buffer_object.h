@@ -111,6 +111,10 @@ int Buffer_append_bytes(BufferObject *self, const char *bytes, size_t n, const c
 /* buffer_type.c, for module.c */
 PyObject *Buffer_make_type(PyObject *module, struct module_state *state);
 
+/* Calls a type through its tp_new and tp_init, from a vectorcall of its own. */
+PyObject *Buffer_call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                           PyObject *kwnames);
+
 /* Method tables of the other files, joined in buffer_type.c. */
 PyObject *Buffer_append(PyObject *op, PyObject *item);
 PyObject *Buffer_extend(PyObject *op, PyObject *iterable);

@@ -84,9 +84,9 @@ pack_arguments(PyObject *const *args, Py_ssize_t nargs)
     return tuple;
 }
 
-/* The ordinary way. */
-static PyObject *
-call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PyObject *
+Buffer_call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                 PyObject *kwnames)
 {
     PyObject *tuple = pack_arguments(args, nargs), *op = NULL;
     PyObject *kwargs = kwnames == NULL ? NULL : pack_keywords(args + nargs, kwnames);
@@ -104,7 +104,7 @@ Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
     static const struct buffer_options none = {NULL, NULL, NULL};
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
     if (nargs > 1 || kwnames != NULL)
-        return call_type(type, args, nargs, kwnames);
+        return Buffer_call_type(type, args, nargs, kwnames);
     struct module_state *state = PyType_GetModuleState((PyTypeObject *)type);
     PyObject *op = state == NULL ? NULL : Buffer_allocate((PyTypeObject *)type, state);
     if (op != NULL && nargs == 1 && Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)

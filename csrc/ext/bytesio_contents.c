@@ -12,21 +12,21 @@
 /* Looking. */
 
 int
-BytesIO_check_open(const BytesIOObject *self)
+BytesIO_refuse_closed(const BytesIOObject *self)
 {
-    if (self->bytes != NULL || self->buffer != NULL)
+    if (self->buffer != NULL)
         return 0;
     PyErr_SetString(PyExc_ValueError, "I/O operation on closed file.");
     return -1;
 }
 
-char *
-BytesIO_look_further(const BytesIOObject *self, Py_ssize_t *length)
+struct extent
+BytesIO_look_further(const BytesIOObject *self)
 {
-    if (BytesIO_check_open(self) < 0 || gate_read(self->buffer, "read") < 0)
-        return NULL;
-    *length = (Py_ssize_t)self->buffer->buffer.length;
-    return self->buffer->buffer.start;
+    if (BytesIO_refuse_closed(self) < 0 || gate_read(self->buffer, "read") < 0)
+        return (struct extent){NULL, 0};
+    const struct buffer *b = &self->buffer->buffer;
+    return (struct extent){b->start, (Py_ssize_t)b->length};
 }
 
 /* Contents in bytes. */
@@ -189,13 +189,12 @@ cut_buffer(BufferObject *buffer, Py_ssize_t length)
 static PyObject *
 value_of_buffer(BytesIOObject *self)
 {
-    Py_ssize_t length;
-    const char *start = BytesIO_look(self, &length);
-    PyObject *value = start == NULL ? NULL : PyBytes_FromStringAndSize(start, length);
+    struct extent all = BytesIO_look(self);
+    PyObject *value = all.start == NULL ? NULL : PyBytes_FromStringAndSize(all.start, all.length);
     if (value == NULL || Py_REFCNT(self->buffer) > 1)
         return value;
     self->bytes = Py_NewRef(value);
-    self->length = length;
+    self->length = all.length;
     Py_CLEAR(self->buffer);
     return value;
 }
@@ -231,7 +230,7 @@ BytesIO_value(BytesIOObject *self)
 int
 BytesIO_drop(BytesIOObject *self)
 {
-    if (self->buffer != NULL && layout_exports(&self->buffer->base) > 0)
+    if (self->buffer != NULL && layout_exports(&self->buffer->base) > 0 && !self->finalizing)
         return errors_raise_exported();
     Py_CLEAR(self->bytes);
     Py_CLEAR(self->buffer);
@@ -253,7 +252,7 @@ BytesIO_adopt(BytesIOObject *self, PyObject *bytes)
 
 /* Into pages at once, since the address is about to be known. */
 static BufferObject *
-make_buffer(const BytesIOObject *self, const char *start, Py_ssize_t length)
+make_buffer(const BytesIOObject *self, struct extent all)
 {
     struct module_state *state = self->state;
     BufferObject *buffer = (BufferObject *)Buffer_allocate(state->buffer_type, state);
@@ -262,7 +261,8 @@ make_buffer(const BytesIOObject *self, const char *start, Py_ssize_t length)
     buffer->initialized = true;
     buffer_promote(&buffer->buffer, false);
     show_base(buffer);
-    if (length > 0 && Buffer_append_bytes(buffer, start, (size_t)length, "getbuffer") < 0)
+    if (all.length > 0 &&
+        Buffer_append_bytes(buffer, all.start, (size_t)all.length, "getbuffer") < 0)
         Py_CLEAR(buffer);
     return buffer;
 }
@@ -270,11 +270,10 @@ make_buffer(const BytesIOObject *self, const char *start, Py_ssize_t length)
 BufferObject *
 BytesIO_expose(BytesIOObject *self)
 {
-    Py_ssize_t length;
-    const char *start = BytesIO_look(self, &length);
-    if (start == NULL || self->buffer != NULL)
-        return start == NULL ? NULL : self->buffer;
-    BufferObject *buffer = make_buffer(self, start, length);
+    struct extent all = BytesIO_look(self);
+    if (all.start == NULL || self->buffer != NULL)
+        return all.start == NULL ? NULL : self->buffer;
+    BufferObject *buffer = make_buffer(self, all);
     if (buffer != NULL) {
         self->buffer = buffer;
         Py_CLEAR(self->bytes);

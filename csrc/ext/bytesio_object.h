@@ -26,6 +26,7 @@ typedef struct {
     BufferObject *buffer; /* when bytes is NULL; both are NULL when closed */
     Py_ssize_t length;    /* of the contents in `bytes` */
     Py_ssize_t pos;       /* may be past the end */
+    bool finalizing;      /* close() may leave views behind: they keep the Buffer */
     struct module_state *state; /* holds a reference to its module */
 } BytesIOObject;
 
@@ -35,22 +36,30 @@ as_bytesio(PyObject *op)
     return (BytesIOObject *)op;
 }
 
-/* The slow part of BytesIO_look. */
-char *BytesIO_look_further(const BytesIOObject *self, Py_ssize_t *length);
+/* Where the contents start and how long they are. Good until foreign code runs or they change. */
+struct extent {
+    char *start; /* NULL with an exception when closed */
+    Py_ssize_t length;
+};
 
-/* Where the contents start and how long they are; NULL with an exception when closed. Good until
- * foreign code runs or the contents change. */
-static inline char *
-BytesIO_look(const BytesIOObject *self, Py_ssize_t *length)
+/* The slow parts of the two below, for contents in a Buffer and for closed files. */
+struct extent BytesIO_look_further(const BytesIOObject *self);
+int BytesIO_refuse_closed(const BytesIOObject *self);
+
+static inline struct extent
+BytesIO_look(const BytesIOObject *self)
 {
     if (self->bytes == NULL)
-        return BytesIO_look_further(self, length);
-    *length = self->length;
-    return PyBytes_AS_STRING(self->bytes);
+        return BytesIO_look_further(self);
+    return (struct extent){PyBytes_AS_STRING(self->bytes), self->length};
 }
 
 /* 0, or -1 with an exception. */
-int BytesIO_check_open(const BytesIOObject *self);
+static inline int
+BytesIO_check_open(const BytesIOObject *self)
+{
+    return self->bytes != NULL ? 0 : BytesIO_refuse_closed(self);
+}
 
 /* Writes n bytes at the position, over what is there and past the end; zeros fill a gap. The bytes
  * may be our own. */
@@ -69,7 +78,7 @@ PyObject *BytesIO_value(BytesIOObject *self);
 /* The contents in a Buffer from now on. */
 BufferObject *BytesIO_expose(BytesIOObject *self);
 
-/* BufferError while views are alive. Always succeeds with no view. */
+/* Closes. BufferError while views are alive, but not when the file goes away. */
 int BytesIO_drop(BytesIOObject *self);
 
 /* Bytes of memory that belong to the contents alone, or -1 with an exception. */

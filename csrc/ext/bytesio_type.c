@@ -52,6 +52,9 @@ optional_size(const char *name, PyObject *const *args, Py_ssize_t nargs, Py_ssiz
 static int
 exact_index(PyObject *arg, Py_ssize_t *value)
 {
+    *value = small_int(arg);
+    if (*value >= 0)
+        return 0;
     PyObject *number = PyNumber_Index(arg);
     if (number == NULL)
         return -1;
@@ -62,76 +65,108 @@ exact_index(PyObject *arg, Py_ssize_t *value)
 
 /* Reading. */
 
+/* All contents at once may be the bytes object itself. */
 static PyObject *
-take(BytesIOObject *self, const char *start, Py_ssize_t n)
+take_from_start(BytesIOObject *self, const char *start, Py_ssize_t n)
 {
-    if (n <= 0)
-        return PyBytes_FromStringAndSize(NULL, 0);
     PyObject *taken;
-    if (n > 1 && self->pos == 0 && self->bytes != NULL && n == PyBytes_GET_SIZE(self->bytes))
+    if (n > 1 && self->bytes != NULL && n == PyBytes_GET_SIZE(self->bytes))
         taken = Py_NewRef(self->bytes);
     else
-        taken = PyBytes_FromStringAndSize(start + self->pos, n);
+        taken = PyBytes_FromStringAndSize(start, n);
+    if (taken != NULL)
+        self->pos = n;
+    return taken;
+}
+
+static inline PyObject *
+take_copy(BytesIOObject *self, const char *start, Py_ssize_t n)
+{
+    PyObject *taken = PyBytes_FromStringAndSize(start, n);
     if (taken != NULL)
         self->pos += n;
     return taken;
 }
 
+/* The next n bytes, of which there are as many; n > 0. */
+static inline PyObject *
+take_some(BytesIOObject *self, const char *start, Py_ssize_t n)
+{
+    return self->pos == 0 ? take_from_start(self, start, n)
+                          : take_copy(self, start + self->pos, n);
+}
+
+/* The next n bytes, or as many as there are; all where n is negative. */
+static inline PyObject *
+take(BytesIOObject *self, struct extent all, Py_ssize_t n)
+{
+    Py_ssize_t left = all.length - self->pos;
+    if (n < 0 || n > left)
+        n = left;
+    return n <= 0 ? PyBytes_FromStringAndSize(NULL, 0) : take_some(self, all.start, n);
+}
+
+static inline PyObject *
+read_up_to(BytesIOObject *self, const char *name, PyObject *const *args, Py_ssize_t nargs)
+{
+    Py_ssize_t size = -1;
+    if (optional_size(name, args, nargs, &size) < 0)
+        return NULL;
+    struct extent all = BytesIO_look(self);
+    return all.start == NULL ? NULL : take(self, all, size);
+}
+
 static PyObject *
 BytesIO_read(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
-    BytesIOObject *self = as_bytesio(op);
-    Py_ssize_t size = -1, length;
-    if (optional_size("read", args, nargs, &size) < 0)
-        return NULL;
-    const char *start = BytesIO_look(self, &length);
-    if (start == NULL)
-        return NULL;
-    Py_ssize_t left = length - self->pos;
-    return take(self, start, size < 0 || size > left ? left : size);
+    return read_up_to(as_bytesio(op), "read", args, nargs);
+}
+
+static PyObject *
+BytesIO_read1(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
+{
+    return read_up_to(as_bytesio(op), "read1", args, nargs);
 }
 
 static PyObject *
 BytesIO_peek(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     BytesIOObject *self = as_bytesio(op);
-    Py_ssize_t size = -1, length;
+    Py_ssize_t size = -1, pos = self->pos;
     if (optional_size("peek", args, nargs, &size) < 0)
         return NULL;
-    const char *start = BytesIO_look(self, &length);
-    if (start == NULL)
+    struct extent all = BytesIO_look(self);
+    if (all.start == NULL)
         return NULL;
-    Py_ssize_t pos = self->pos, left = length - pos;
-    PyObject *seen = take(self, start, size < 1 || size > left ? left : size);
+    PyObject *seen = take(self, all, size == 0 ? -1 : size);
     self->pos = pos;
     return seen;
 }
 
-/* How long the next line is, of at most `size` bytes where that is not negative. */
-static inline Py_ssize_t
-line_length(const BytesIOObject *self, const char *start, Py_ssize_t length, Py_ssize_t size)
+/* The next line of the n > 0 bytes that are left. */
+static inline PyObject *
+take_line(BytesIOObject *self, const char *start, Py_ssize_t n)
 {
-    Py_ssize_t left = length - self->pos;
-    if (size >= 0 && size < left)
-        left = size;
-    if (left <= 0)
-        return 0;
     const char *line = start + self->pos;
-    const char *newline = memchr(line, '\n', (size_t)left);
-    return newline == NULL ? left : newline - line + 1;
+    const char *newline = memchr(line, '\n', (size_t)n);
+    return newline == NULL ? take_some(self, start, n)
+                           : take_copy(self, line, newline - line + 1);
 }
 
 static PyObject *
 BytesIO_readline(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     BytesIOObject *self = as_bytesio(op);
-    Py_ssize_t size = -1, length;
+    Py_ssize_t size = -1;
     if (optional_size("readline", args, nargs, &size) < 0)
         return NULL;
-    const char *start = BytesIO_look(self, &length);
-    if (start == NULL)
+    struct extent all = BytesIO_look(self);
+    if (all.start == NULL)
         return NULL;
-    return take(self, start, line_length(self, start, length, size));
+    Py_ssize_t left = all.length - self->pos;
+    if (size < 0 || size > left)
+        size = left;
+    return size <= 0 ? PyBytes_FromStringAndSize(NULL, 0) : take_line(self, all.start, size);
 }
 
 /* The next line, or NULL: with an exception, or at the end without one. */
@@ -139,12 +174,11 @@ static PyObject *
 BytesIO_next(PyObject *op)
 {
     BytesIOObject *self = as_bytesio(op);
-    Py_ssize_t length;
-    const char *start = BytesIO_look(self, &length);
-    if (start == NULL)
+    struct extent all = BytesIO_look(self);
+    if (all.start == NULL)
         return NULL;
-    Py_ssize_t n = line_length(self, start, length, -1);
-    return n == 0 ? NULL : take(self, start, n);
+    Py_ssize_t left = all.length - self->pos;
+    return left <= 0 ? NULL : take_line(self, all.start, left);
 }
 
 static int
@@ -184,27 +218,30 @@ BytesIO_readlines(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     if (check_count("readlines", nargs, 0, 1) < 0 || BytesIO_check_open(as_bytesio(op)) < 0 ||
         line_hint(nargs == 0 ? Py_None : args[0], &hint) < 0)
         return NULL;
+    Py_ssize_t pos = as_bytesio(op)->pos;
     PyObject *lines = PyList_New(0);
-    if (lines != NULL && collect_lines(op, hint, lines) < 0)
+    if (lines != NULL && collect_lines(op, hint, lines) < 0) {
+        as_bytesio(op)->pos = pos;
         Py_CLEAR(lines);
+    }
     return lines;
 }
 
-static Py_ssize_t
+static PyObject *
 read_into(BytesIOObject *self, char *target, Py_ssize_t n)
 {
-    Py_ssize_t length;
-    const char *start = BytesIO_look(self, &length);
-    if (start == NULL)
-        return -1;
-    Py_ssize_t left = length - self->pos;
+    struct extent all = BytesIO_look(self);
+    if (all.start == NULL)
+        return NULL;
+    Py_ssize_t left = all.length - self->pos;
     if (n > left)
-        n = left;
-    if (n <= 0)
-        return 0;
-    memmove(target, start + self->pos, (size_t)n); /* the target may be a view of ours */
+        n = left < 0 ? 0 : left;
+    PyObject *count = PyLong_FromSsize_t(n);
+    if (count == NULL || n == 0)
+        return count;
+    memmove(target, all.start + self->pos, (size_t)n); /* the target may be a view of ours */
     self->pos += n;
-    return n;
+    return count;
 }
 
 static PyObject *
@@ -217,41 +254,51 @@ BytesIO_readinto(PyObject *op, PyObject *target)
                      target == Py_None ? "None" : Py_TYPE(target)->tp_name);
         return NULL;
     }
-    Py_ssize_t n = read_into(as_bytesio(op), view.buf, view.len);
+    PyObject *count = read_into(as_bytesio(op), view.buf, view.len);
     PyBuffer_Release(&view);
-    return n < 0 ? NULL : PyLong_FromSsize_t(n);
+    return count;
 }
 
-/* Writing. */
+/* Writing. What is to be returned is made first: once bytes are written nothing may fail. */
 
-static Py_ssize_t
+static inline PyObject *
+put_and_count(BytesIOObject *self, const char *bytes, Py_ssize_t n)
+{
+    PyObject *count = PyLong_FromSsize_t(n);
+    if (count != NULL && BytesIO_put(self, bytes, n) < 0)
+        Py_CLEAR(count);
+    return count;
+}
+
+/* Taking the source's bytes may run code that closes the file. */
+static PyObject *
 put_any(BytesIOObject *self, PyObject *source)
 {
     Py_buffer view;
-    if (PyObject_GetBuffer(source, &view, PyBUF_CONTIG_RO) < 0)
-        return -1;
-    Py_ssize_t n = view.len;
-    if (BytesIO_put(self, view.buf, n) < 0)
-        n = -1;
+    if (BytesIO_check_open(self) < 0 || PyObject_GetBuffer(source, &view, PyBUF_CONTIG_RO) < 0)
+        return NULL;
+    PyObject *count = put_and_count(self, view.buf, view.len);
     PyBuffer_Release(&view);
-    return n;
-}
-
-/* The number of bytes, or -1 with an exception. */
-static inline Py_ssize_t
-put(BytesIOObject *self, PyObject *source)
-{
-    if (!PyBytes_CheckExact(source))
-        return put_any(self, source);
-    Py_ssize_t n = PyBytes_GET_SIZE(source);
-    return BytesIO_put(self, PyBytes_AS_STRING(source), n) < 0 ? -1 : n;
+    return count;
 }
 
 static PyObject *
 BytesIO_write(PyObject *op, PyObject *source)
 {
-    Py_ssize_t n = put(as_bytesio(op), source);
-    return n < 0 ? NULL : PyLong_FromSsize_t(n);
+    BytesIOObject *self = as_bytesio(op);
+    return PyBytes_CheckExact(source)
+        ? put_and_count(self, PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source))
+        : put_any(self, source);
+}
+
+static int
+put_line(BytesIOObject *self, PyObject *line)
+{
+    if (PyBytes_CheckExact(line))
+        return BytesIO_put(self, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line));
+    PyObject *count = put_any(self, line);
+    Py_XDECREF(count);
+    return count == NULL ? -1 : 0;
 }
 
 static PyObject *
@@ -262,9 +309,9 @@ BytesIO_writelines(PyObject *op, PyObject *lines)
     if (iterator == NULL)
         return NULL;
     PyObject *line;
-    Py_ssize_t n = 0;
-    while (n >= 0 && (line = PyIter_Next(iterator)) != NULL) {
-        n = put(self, line);
+    int result = 0;
+    while (result == 0 && (line = PyIter_Next(iterator)) != NULL) {
+        result = put_line(self, line);
         Py_DECREF(line);
     }
     Py_DECREF(iterator);
@@ -277,16 +324,20 @@ static PyObject *
 BytesIO_truncate(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     BytesIOObject *self = as_bytesio(op);
-    Py_ssize_t size = self->pos, length;
-    if (optional_size("truncate", args, nargs, &size) < 0 || BytesIO_look(self, &length) == NULL)
+    Py_ssize_t size = self->pos;
+    if (optional_size("truncate", args, nargs, &size) < 0)
+        return NULL;
+    struct extent all = BytesIO_look(self);
+    if (all.start == NULL)
         return NULL;
     if (size < 0) {
         PyErr_Format(PyExc_ValueError, "negative size value %zd", size);
         return NULL;
     }
-    if (size < length && BytesIO_cut(self, size) < 0)
-        return NULL;
-    return PyLong_FromSsize_t(size);
+    PyObject *result = PyLong_FromSsize_t(size);
+    if (result != NULL && size < all.length && BytesIO_cut(self, size) < 0)
+        Py_CLEAR(result);
+    return result;
 }
 
 /* Position and state. */
@@ -295,15 +346,20 @@ static PyObject *
 BytesIO_tell(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     const BytesIOObject *self = as_bytesio(op);
-    return BytesIO_check_open(self) < 0 ? NULL : PyLong_FromSsize_t(self->pos);
+    if (self->bytes != NULL)
+        return PyLong_FromSsize_t(self->pos);
+    return BytesIO_refuse_closed(self) < 0 ? NULL : PyLong_FromSsize_t(self->pos);
 }
 
 static int
-whence_value(PyObject *arg, Py_ssize_t *whence)
+whence_value(PyObject *arg, int *whence)
 {
-    if (exact_index(arg, whence) < 0)
+    int overflow;
+    long value = PyLong_AsLongAndOverflow(arg, &overflow);
+    if (value == -1 && PyErr_Occurred())
         return -1;
-    if (*whence >= INT_MIN && *whence <= INT_MAX)
+    *whence = (int)value;
+    if (overflow == 0 && *whence == value)
         return 0;
     PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
     return -1;
@@ -325,29 +381,32 @@ origin(const BytesIOObject *self, Py_ssize_t pos, Py_ssize_t length, int whence)
 static PyObject *
 seek_to(BytesIOObject *self, Py_ssize_t pos, int whence)
 {
-    Py_ssize_t length;
-    if (BytesIO_look(self, &length) == NULL)
+    struct extent all = BytesIO_look(self);
+    if (all.start == NULL)
         return NULL;
-    Py_ssize_t from = origin(self, pos, length, whence);
+    Py_ssize_t from = origin(self, pos, all.length, whence);
     if (from < 0)
         return NULL;
     if (pos > PY_SSIZE_T_MAX - from) {
         PyErr_SetString(PyExc_OverflowError, "new position too large");
         return NULL;
     }
-    pos += from;
-    self->pos = pos < 0 ? 0 : pos;
-    return PyLong_FromSsize_t(self->pos);
+    pos = pos < -from ? 0 : pos + from;
+    PyObject *result = PyLong_FromSsize_t(pos);
+    if (result != NULL)
+        self->pos = pos;
+    return result;
 }
 
 static PyObject *
 BytesIO_seek(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
-    Py_ssize_t pos, whence = 0;
+    Py_ssize_t pos;
+    int whence = 0;
     if (check_count("seek", nargs, 1, 2) < 0 || exact_index(args[0], &pos) < 0 ||
         (nargs == 2 && whence_value(args[1], &whence) < 0))
         return NULL;
-    return seek_to(as_bytesio(op), pos, (int)whence);
+    return seek_to(as_bytesio(op), pos, whence);
 }
 
 static PyObject *
@@ -478,7 +537,7 @@ bytes_of(PyObject *source)
 static int
 set_contents(BytesIOObject *self, PyObject *source, Py_ssize_t pos)
 {
-    PyObject *bytes = bytes_of(source);
+    PyObject *bytes = BytesIO_check_open(self) < 0 ? NULL : bytes_of(source);
     if (bytes == NULL)
         return -1;
     if (BytesIO_check_open(self) < 0) {
@@ -500,7 +559,8 @@ BytesIO_setstate(PyObject *op, PyObject *state)
                      Py_TYPE(op)->tp_name, Py_TYPE(state)->tp_name);
         return NULL;
     }
-    if (state_position(PyTuple_GET_ITEM(state, 1), &pos) < 0 ||
+    if (BytesIO_check_open(as_bytesio(op)) < 0 ||
+        state_position(PyTuple_GET_ITEM(state, 1), &pos) < 0 ||
         check_state_dict(PyTuple_GET_ITEM(state, 2)) < 0 ||
         set_contents(as_bytesio(op), PyTuple_GET_ITEM(state, 0), pos) < 0 ||
         update_dict(op, PyTuple_GET_ITEM(state, 2)) < 0)
@@ -531,7 +591,7 @@ static int
 initial_bytes(PyObject *args, PyObject *kwargs, PyObject **source)
 {
     static char *keywords[] = {"initial_bytes", NULL};
-    *source = NULL;
+    *source = Py_None;
     if (kwargs != NULL || PyTuple_GET_SIZE(args) > 1)
         return PyArg_ParseTupleAndKeywords(args, kwargs, "|O:BytesIO", keywords, source) ? 0 : -1;
     if (PyTuple_GET_SIZE(args) == 1)
@@ -541,20 +601,38 @@ initial_bytes(PyObject *args, PyObject *kwargs, PyObject **source)
 
 /* Bytes open a closed file again, and nothing else does: as in io. */
 static int
-BytesIO_init(PyObject *op, PyObject *args, PyObject *kwargs)
+set_initial(BytesIOObject *self, PyObject *source)
 {
-    BytesIOObject *self = as_bytesio(op);
-    PyObject *source;
-    if (initial_bytes(args, kwargs, &source) < 0)
-        return -1;
-    if (source != NULL && PyBytes_CheckExact(source))
+    if (PyBytes_CheckExact(source))
         return BytesIO_adopt(self, Py_NewRef(source));
-    if (source != NULL && source != Py_None)
+    if (source != Py_None)
         return set_contents(self, source, 0);
     if (self->bytes == NULL && self->buffer == NULL)
         return 0;
     PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
     return empty == NULL ? -1 : BytesIO_adopt(self, empty);
+}
+
+static int
+BytesIO_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    PyObject *source;
+    if (initial_bytes(args, kwargs, &source) < 0)
+        return -1;
+    return set_initial(as_bytesio(op), source);
+}
+
+/* BytesIO() and BytesIO(initial_bytes) need no tuple. */
+static PyObject *
+BytesIO_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    if (nargs > 1 || kwnames != NULL)
+        return Buffer_call_type(type, args, nargs, kwnames);
+    PyObject *op = BytesIO_new((PyTypeObject *)type, NULL, NULL);
+    if (op != NULL && nargs == 1 && set_initial(as_bytesio(op), args[0]) < 0)
+        Py_CLEAR(op);
+    return op;
 }
 
 static PyTypeObject *
@@ -577,6 +655,15 @@ static int
 BytesIO_clear(PyObject *op)
 {
     return base_of(op)->tp_clear(op);
+}
+
+/* The base calls close(), which may be a subclass's. */
+static void
+BytesIO_finalize(PyObject *op)
+{
+    as_bytesio(op)->finalizing = true;
+    base_of(op)->tp_finalize(op);
+    as_bytesio(op)->finalizing = false;
 }
 
 /* The base frees the object, and gives up its reference to the type where it has one. */
@@ -620,7 +707,7 @@ static PyMethodDef methods[] = {
            "and return it."),
     METHOD("read", BytesIO_read, METH_FASTCALL,
            "read($self, size=-1, /)\n--\n\nUp to size bytes, or all that are left."),
-    METHOD("read1", BytesIO_read, METH_FASTCALL,
+    METHOD("read1", BytesIO_read1, METH_FASTCALL,
            "read1($self, size=-1, /)\n--\n\nThe same as read."),
     METHOD("peek", BytesIO_peek, METH_FASTCALL,
            "peek($self, size=-1, /)\n--\n\n"
@@ -670,6 +757,7 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, (void *)BytesIO_dealloc},
     {Py_tp_traverse, (void *)BytesIO_traverse},
     {Py_tp_clear, (void *)BytesIO_clear},
+    {Py_tp_finalize, (void *)BytesIO_finalize},
     {Py_tp_iter, (void *)PyObject_SelfIter},
     {Py_tp_iternext, (void *)BytesIO_next},
     {Py_tp_methods, methods},
@@ -693,7 +781,8 @@ is_as_known(PyObject *base)
         return false;
     const PyTypeObject *type = (PyTypeObject *)base;
     return type->tp_basicsize <= (Py_ssize_t)offsetof(BytesIOObject, bytes) &&
-           type->tp_itemsize == 0 && type->tp_traverse != NULL && type->tp_clear != NULL;
+           type->tp_itemsize == 0 && type->tp_traverse != NULL && type->tp_clear != NULL &&
+           type->tp_finalize != NULL;
 }
 
 PyObject *
@@ -708,5 +797,7 @@ BytesIO_make_type(PyObject *module)
         PyErr_Format(PyExc_ImportError, "growable: the io.BytesIO of this interpreter (%s) does not "
                      "work as growable knows it; please report this version", Py_GetVersion());
     Py_XDECREF(base);
+    if (type != NULL)
+        ((PyTypeObject *)type)->tp_vectorcall = BytesIO_vectorcall;
     return type;
 }
