@@ -6,6 +6,8 @@ NumPy array taken from it stays valid, and zero-copy, while more data arrives at
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from growable import config as _config
 from growable._core import Buffer, BytesIO
 from growable.config import capabilities, info, set_defaults
@@ -17,6 +19,9 @@ from growable.errors import (
     StateError,
     UnsupportedError,
 )
+
+if TYPE_CHECKING:
+    from growable import aio as aio
 
 __version__: str
 
@@ -36,15 +41,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    # Looked up when asked for: importlib.metadata would double the time of `import growable`.
+def __getattr__(name: str) -> Any:
+    # Looked up when asked for: importlib.metadata would double the time of `import growable`, and
+    # asyncio would take several times as long.
     if name == "__version__":
         return _config.package_version()
+    if name == "aio":
+        import growable.aio
+
+        return growable.aio
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "aio"} - {"TYPE_CHECKING", "Any"})
 
 
 _config.apply_environment()
