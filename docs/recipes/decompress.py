@@ -1,9 +1,9 @@
 """Decompress into the tail of one Buffer, and look at the first part while the rest is unpacked.
 
-Two of the libraries write straight into memory that they are given: zstandard's reader and blosc2.
-The others return `bytes`, so each piece is copied once into the tail; there the point is to take small
-pieces, so that the contents exist once and not twice. The script shows how much memory Python allocates
-for each beside the Buffer, and that a view of the first bytes stays good.
+Two of the libraries write straight into memory that they are given: zstandard's reader and
+blosc2. The others return `bytes`, so each piece is copied once into the tail; there the point is to
+take small pieces, so that the contents exist once and not twice. The script shows how much memory
+Python allocates for each beside the Buffer, and that a view of the first bytes stays good.
 
     python docs/recipes/decompress.py
 

@@ -1,9 +1,9 @@
 """Parse what a socket delivers while it is still delivering, without copying it.
 
-An HTTP server sends a file of measurements. The client receives into the tail of one Buffer and looks
-at it through memoryviews: one on the header, one on the numbers so far. Both are taken early and are
-alive while tens of megabytes arrive behind them. With a bytearray the first `recv` after taking a view
-would raise BufferError.
+An HTTP server sends a file of measurements. The client receives into the tail of one Buffer and
+looks at it through memoryviews: one on the header, one on the numbers so far. Both are taken early
+and are alive while megabytes arrive behind them. With a bytearray the first `recv` after taking a
+view would raise BufferError.
 
     python docs/recipes/parse_live_socket.py
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from growable import Buffer
 
-COUNT = 4_000_000
+COUNT = 1_500_000
 CHUNK = 256 * 1024
 
 
