@@ -34,6 +34,9 @@ _SMALLEST_TAIL = 4 * 1024
 _FIRST_TAIL = 16 * 1024
 _LARGEST_TAIL = 256 * 1024
 
+# Consumed bytes are passed over until there are as many, since removing them costs more than that.
+_WORTH_REMOVING = 64 * 1024
+
 # How much may be passed over under live views before the rest moves to a new Buffer, and how many
 # times the rest that must be, so that the moves cost a fraction of a copy of each byte.
 _PASSED_OVER = 1024 * 1024
@@ -175,9 +178,9 @@ class Receiver(asyncio.BufferedProtocol):
             If another coroutine is waiting for data.
         """
         self._check()
-        while self.available < n and not self._eof:
+        while (available := len(self._buffer) - self._passed_over) < n and not self._eof:
             await self._wait(n, "fill")
-        return self.available
+        return available
 
     async def fill_until(self, separator: bytes = b"\n") -> int:
         r"""Wait until `separator` has arrived.
@@ -231,8 +234,7 @@ class Receiver(asyncio.BufferedProtocol):
         if n > available:
             raise ValueError(f"view: {n} bytes were asked for and {available} are available")
         start = self._passed_over
-        with memoryview(self._buffer) as whole:
-            return whole[start : start + n]
+        return memoryview(self._buffer)[start : start + n]
 
     def consume(self, n: int) -> None:
         """Remove the first `n` available bytes, and give their pages back.
@@ -244,18 +246,22 @@ class Receiver(asyncio.BufferedProtocol):
         ValueError
             If fewer bytes are available.
         """
-        available = self.available
-        if not 0 <= n <= available:
-            raise ValueError(f"consume: {n} bytes were asked for and {available} are available")
-        self._passed_over += n
-        available -= n
+        passed_over = self._passed_over + n
+        left = len(self._buffer) - passed_over
+        if n < 0 or left < 0:
+            raise ValueError(f"consume: {n} bytes were asked for and {left + n} are available")
+        self._passed_over = passed_over
+        if left == 0 or passed_over >= _WORTH_REMOVING:
+            self._remove(left)
+        if self._paused and left <= self._low:
+            self._resume()
+
+    def _remove(self, left: int) -> None:
         if self._buffer.exports == 0:
             del self._buffer[: self._passed_over]
             self._passed_over = 0
-        elif self._passed_over >= max(_PASSED_OVER, _WORTH_MOVING * available):
+        elif self._passed_over >= max(_PASSED_OVER, _WORTH_MOVING * left):
             self._leave_to_views()
-        if available <= self._low:
-            self._resume()
 
     def _leave_to_views(self) -> None:
         with self.view() as rest:
@@ -288,9 +294,11 @@ class Receiver(asyncio.BufferedProtocol):
         """
         if n < 0:
             raise ValueError(f"read_exactly: size must be >= 0, got {n}")
-        available = await self.fill(n)
-        if available < n:
-            raise asyncio.IncompleteReadError(self._take(available), n)
+        self._check()
+        while (available := len(self._buffer) - self._passed_over) < n:
+            if self._eof:
+                raise asyncio.IncompleteReadError(self._take(available), n)
+            await self._wait(n, "read_exactly")
         return self._take(n)
 
     async def read_until(self, separator: bytes = b"\n") -> bytes:
@@ -309,10 +317,14 @@ class Receiver(asyncio.BufferedProtocol):
         return self._take(n)
 
     def _take(self, n: int) -> bytes:
-        start = self._passed_over
-        with memoryview(self._buffer) as whole:
-            taken = bytes(whole[start : start + n])
-        self.consume(n)
+        buffer, start = self._buffer, self._passed_over
+        if start > 0 or buffer.exports > 0:
+            taken = bytes(memoryview(buffer)[start : start + n])
+            self.consume(n)
+            return taken
+        taken = buffer.take_bytes(n)
+        if self._paused and len(buffer) <= self._low:
+            self._resume()
         return taken
 
     # Waiting.
