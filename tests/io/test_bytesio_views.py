@@ -345,3 +345,41 @@ def test_in_a_subinterpreter() -> None:
         "from growable import BytesIO; f = BytesIO(b'x'); v = f.getbuffer(); f.write(bytes(9999))"
     )
     assert interpreters.run_in_subinterp(code) == 0
+
+
+ISOLATED = """
+import sys
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+
+WORK = '''
+import io
+from growable import BytesIO
+class Sub(BytesIO): pass
+for kind in (BytesIO, Sub):
+    f = kind(b"abc")
+    view = f.getbuffer()
+    f.seek(0, 2)
+    f.write(bytes(100_000))
+    assert len(f.getvalue()) == 100_003 and view == b"abc"
+    assert isinstance(f, io.BytesIO)
+    f.me = f  # left to the end of the interpreter
+'''
+for _ in range(3):
+    try:
+        interpreter = interpreters.create("isolated")
+    except TypeError:
+        interpreter = interpreters.create(isolated=True)
+    code = "import sys; sys.path[:0] = " + repr(sys.path) + chr(10) + WORK
+    problem = interpreters.run_string(interpreter, code)
+    assert problem is None, problem
+    interpreters.destroy(interpreter)
+exec(WORK)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="new in Python 3.12")
+def test_in_an_interpreter_with_a_lock_of_its_own() -> None:
+    run_child(ISOLATED)
