@@ -120,6 +120,22 @@ def write_16(kind: type[io.BytesIO], count: int) -> None:
         file.write(piece)
 
 
+def write_16_once_viewed(kind: type[io.BytesIO], count: int) -> None:
+    file, piece = kind(), SIXTEEN
+    file.getbuffer().release()
+    for _ in repeat(None, count):
+        file.write(piece)
+
+
+def iterate_once_viewed(kind: type[io.BytesIO], count: int) -> None:
+    file = kind()
+    file.getbuffer().release()
+    file.write(LINE * count)
+    file.seek(0)
+    for _ in file:
+        pass
+
+
 def overwrite_16(kind: type[io.BytesIO], count: int) -> None:
     file, piece = kind(bytes(1000)), SIXTEEN
     for _ in repeat(None, count):
@@ -228,12 +244,14 @@ SUITES = {
             LOOP: empty_loop,
             "write(16 bytes)": write_16,
             "seek(0), write(16 bytes)": overwrite_16,
+            "write(16 bytes), once viewed": write_16_once_viewed,
             "writelines, a line": write_lines,
             "read(16)": read_16,
             "seek(0), read() of 16": read_all,
             "readinto(16)": read_into,
             "readline(), 16 bytes": read_line,
             "for line in f": iterate,
+            "for line in f, once viewed": iterate_once_viewed,
             "readlines, a line": read_lines,
             "getvalue()": value_again,
             "T(), 2 writes, getvalue()": write_and_value,
@@ -246,7 +264,7 @@ SUITES = {
             "writelines, a line": 1.0,
             "read(16)": 1.0,
             "seek(0), read() of 16": 1.0,
-            "readinto(16)": 1.0,
+            "readinto(16)": 0.95,
             "readline(), 16 bytes": 1.0,
             "for line in f": 1.0,
             "readlines, a line": 0.95,

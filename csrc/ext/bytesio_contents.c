@@ -21,12 +21,11 @@ BytesIO_refuse_closed(const BytesIOObject *self)
 }
 
 struct extent
-BytesIO_look_further(const BytesIOObject *self)
+BytesIO_refuse_look(const BytesIOObject *self)
 {
-    if (BytesIO_refuse_closed(self) < 0 || gate_read(self->buffer, "read") < 0)
-        return (struct extent){NULL, 0};
-    const struct buffer *b = &self->buffer->buffer;
-    return (struct extent){b->start, (Py_ssize_t)b->length};
+    if (BytesIO_refuse_closed(self) == 0)
+        (void)gate_read(self->buffer, "read");
+    return (struct extent){NULL, 0};
 }
 
 /* Contents in bytes. */

@@ -42,16 +42,19 @@ struct extent {
     Py_ssize_t length;
 };
 
-/* The slow parts of the two below, for contents in a Buffer and for closed files. */
-struct extent BytesIO_look_further(const BytesIOObject *self);
+/* The slow parts of the two below: a closed file, a released Buffer; for the second any Buffer. */
+struct extent BytesIO_refuse_look(const BytesIOObject *self);
 int BytesIO_refuse_closed(const BytesIOObject *self);
 
 static inline struct extent
 BytesIO_look(const BytesIOObject *self)
 {
-    if (self->bytes == NULL)
-        return BytesIO_look_further(self);
-    return (struct extent){PyBytes_AS_STRING(self->bytes), self->length};
+    if (self->bytes != NULL)
+        return (struct extent){PyBytes_AS_STRING(self->bytes), self->length};
+    const BufferObject *buffer = self->buffer;
+    if (buffer != NULL && !buffer->buffer.released)
+        return (struct extent){buffer->buffer.start, (Py_ssize_t)buffer->buffer.length};
+    return BytesIO_refuse_look(self);
 }
 
 /* 0, or -1 with an exception. */
