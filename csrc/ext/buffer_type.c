@@ -20,8 +20,8 @@ enum { REPR_LIMIT = 256, REPR_PART = 32 };
 
 /* Lifecycle. */
 
-static struct module_state *
-state_of_type(PyTypeObject *type)
+struct module_state *
+Buffer_state_of_type(PyTypeObject *type)
 {
     if (type->tp_mro == NULL) { /* the garbage collector was here, and a finalizer calls */
         PyErr_Format(PyExc_TypeError, "the type %.200s is gone", type->tp_name);
@@ -34,7 +34,7 @@ state_of_type(PyTypeObject *type)
 static PyObject *
 Buffer_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
-    struct module_state *state = state_of_type(type);
+    struct module_state *state = Buffer_state_of_type(type);
     return state == NULL ? NULL : Buffer_allocate(type, state);
 }
 
@@ -268,7 +268,7 @@ Buffer_repeat(PyObject *op, Py_ssize_t count)
 static PyObject *
 Buffer_remainder(PyObject *left, PyObject *right)
 {
-    if (!PyByteArray_Check(left) || state_of_type(Py_TYPE(left)) == NULL) {
+    if (!PyByteArray_Check(left) || Buffer_state_of_type(Py_TYPE(left)) == NULL) {
         PyErr_Clear();
         Py_RETURN_NOTIMPLEMENTED;
     }

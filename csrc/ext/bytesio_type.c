@@ -573,8 +573,8 @@ BytesIO_setstate(PyObject *op, PyObject *state)
 static PyObject *
 BytesIO_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
-    PyObject *module = PyType_GetModuleByDef(type, &growable_module); /* borrowed */
-    if (module == NULL)
+    struct module_state *state = Buffer_state_of_type(type);
+    if (state == NULL)
         return NULL;
     PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
     PyObject *op = empty == NULL ? NULL : type->tp_alloc(type, 0);
@@ -582,7 +582,8 @@ BytesIO_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(k
         Py_XDECREF(empty);
         return NULL;
     }
-    as_bytesio(op)->state = PyModule_GetState(Py_NewRef(module));
+    Py_INCREF(state->module);
+    as_bytesio(op)->state = state;
     as_bytesio(op)->bytes = empty;
     return op;
 }
@@ -619,7 +620,10 @@ BytesIO_init(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *source;
     if (initial_bytes(args, kwargs, &source) < 0)
         return -1;
-    return set_initial(as_bytesio(op), source);
+    Py_INCREF(source); /* the caller's dict may be in reach of the code that taking its bytes runs */
+    int result = set_initial(as_bytesio(op), source);
+    Py_DECREF(source);
+    return result;
 }
 
 /* BytesIO() and BytesIO(initial_bytes) need no tuple. */
