@@ -1,4 +1,4 @@
-"""Instructions per call of Buffer and bytearray, or of BytesIO and io.BytesIO, by valgrind.
+"""Instructions per call of Buffer, BytesIO or Array and of what they stand in for, by valgrind.
 
 A count does not depend on what else the machine does, so small differences can be seen that no
 clock shows. Every operation is run for two numbers of iterations and only their difference is
@@ -209,13 +209,85 @@ def tell(kind: type[io.BytesIO], count: int) -> None:
         file.tell()
 
 
+# The same for rows. The peer is named in the title, since it is not always the same.
+
+
+def append_float(kind: Callable[[], Any], count: int) -> None:
+    contents = kind()
+    for _ in repeat(None, count):
+        contents.append(1.5)
+
+
+def append_int(kind: Callable[[], Any], count: int) -> None:
+    contents = kind()
+    for _ in repeat(None, count):
+        contents.append(65)
+
+
+def view_again(source: Any, count: int) -> None:
+    for _ in repeat(None, count):
+        source.view()
+
+
+def from_buffer(source: Any, count: int) -> None:
+    from numpy import frombuffer
+
+    for _ in repeat(None, count):
+        frombuffer(source)
+
+
+def extend_rows(made: tuple[Callable[[], Any], Any], count: int) -> None:
+    kind, piece = made
+    contents = kind()
+    for _ in repeat(None, count):
+        contents.extend(piece)
+
+
+# What the operations are given, for the peer and for ours, by their titles.
+
+Subjects: TypeAlias = Mapping[str, tuple[Any, Any]]
+
+
+def buffer_subjects() -> Subjects:
+    from growable import Buffer
+
+    return dict.fromkeys(SUITES["Buffer"].operations, (bytearray, Buffer))
+
+
+def bytesio_subjects() -> Subjects:
+    from growable import BytesIO
+
+    return dict.fromkeys(SUITES["BytesIO"].operations, (io.BytesIO, BytesIO))
+
+
+def array_subjects() -> Subjects:
+    from array import array
+    from functools import partial
+
+    import numpy as np
+    from growable import Array
+
+    row = np.arange(16.0)
+    return {
+        LOOP: (None, None),
+        "append(float), array('d')": (partial(array, "d"), Array),
+        "append(int), array('q')": (partial(array, "q"), partial(Array, dtype=np.int64)),
+        "view(), np.frombuffer(b)": (bytearray(8000), Array(np.zeros(1000))),
+        "extend(16 floats), array('d')": ((partial(array, "d"), array("d", row)), (Array, row)),
+    }
+
+
 @dataclass(frozen=True)
 class Suite:
-    """Operations that are counted for two types, and how many times fewer ours must need."""
+    """Operations that are counted for two types, and how many times fewer ours must need.
+
+    A pair of operations is the peer's and ours, where they are not called alike.
+    """
 
     peer: str
     ours: str
-    operations: Mapping[str, Operation]
+    subjects: Callable[[], Subjects]
+    operations: Mapping[str, Operation | tuple[Operation, Operation]]
     targets: Mapping[str, float]
 
 
@@ -223,6 +295,7 @@ SUITES = {
     "Buffer": Suite(
         "bytearray",
         "Buffer",
+        buffer_subjects,
         {
             LOOP: empty_loop,
             "append(int)": append,
@@ -240,6 +313,7 @@ SUITES = {
     "BytesIO": Suite(
         "io.BytesIO",
         "BytesIO",
+        bytesio_subjects,
         {
             LOOP: empty_loop,
             "write(16 bytes)": write_16,
@@ -274,6 +348,19 @@ SUITES = {
             "tell()": 0.95,
         },
     ),
+    "Array": Suite(
+        "its peer",
+        "Array",
+        array_subjects,
+        {
+            LOOP: empty_loop,
+            "append(float), array('d')": append_float,
+            "append(int), array('q')": append_int,
+            "view(), np.frombuffer(b)": (from_buffer, view_again),
+            "extend(16 floats), array('d')": extend_rows,
+        },
+        {"append(float), array('d')": 3.0, "view(), np.frombuffer(b)": 1.0},
+    ),
 }
 
 
@@ -294,26 +381,26 @@ def own_code(operation: Operation) -> Operation:
     return FunctionType(operation.__code__.replace(), operation.__globals__)
 
 
-def child(suite: Suite) -> None:
-    import growable
+def prepare(suite: Suite) -> dict[tuple[str, str], tuple[Operation, Any]]:
+    """Return, for each operation and type, the function to run and what to give to it."""
+    subjects = suite.subjects()
+    ready: dict[tuple[str, str], tuple[Operation, Any]] = {}
+    for name, operation in suite.operations.items():
+        pair = operation if isinstance(operation, tuple) else (operation, operation)
+        for kind, function, subject in zip(
+            (suite.peer, suite.ours), pair, subjects[name], strict=True
+        ):
+            ready[name, kind] = own_code(function), subject
+    return ready
 
+
+def child(suite: Suite) -> None:
+    ready = prepare(suite)
     gc.disable()
-    kinds: dict[str, Any] = {
-        "bytearray": bytearray,
-        "Buffer": growable.Buffer,
-        "io.BytesIO": io.BytesIO,
-        "BytesIO": growable.BytesIO,
-    }
-    kinds = {kind: kinds[kind] for kind in (suite.peer, suite.ours)}
-    ready = {
-        (name, kind): own_code(operation)
-        for name, operation in suite.operations.items()
-        for kind in kinds
-    }
-    for (_, kind), operation in ready.items():
-        operation(kinds[kind], WARM_UP)
+    for operation, argument in ready.values():
+        operation(argument, WARM_UP)
     for name, kind, count in plan(suite):
-        operation, argument = ready[name, kind], kinds[kind]
+        operation, argument = ready[name, kind]
         os.getppid()
         operation(argument, count)
     os.getppid()
@@ -322,13 +409,15 @@ def child(suite: Suite) -> None:
 # Counting.
 
 _PROBE = """
-import json, os, sys
+import importlib.util, json, os, sys
 import growable, growable._core
 from bench import environment
+numpy = importlib.util.find_spec("numpy")
 print(json.dumps({
     "binary": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
     "package": os.path.dirname(os.path.dirname(os.path.abspath(growable.__file__))),
     "core": os.path.dirname(os.path.dirname(os.path.abspath(growable._core.__file__))),
+    "numpy": numpy and os.path.dirname(os.path.dirname(numpy.origin)),
     "environment": environment(),
 }))
 """
@@ -351,7 +440,7 @@ def probe(python: str) -> dict[str, Any]:
     return found
 
 
-def count_sections(binary: str, package: str, of: str) -> list[int]:
+def count_sections(binary: str, path: str, of: str) -> list[int]:
     """Run the child under callgrind and return the instructions of each section."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
@@ -367,7 +456,7 @@ def count_sections(binary: str, package: str, of: str) -> list[int]:
                 "--dump-before=getppid",
                 *(binary, "-S", "-B", str(Path(__file__).resolve()), "--child", of),
             ],
-            env={**os.environ, "PYTHONPATH": package, "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
             capture_output=True,
             text=True,
             check=False,
@@ -449,7 +538,8 @@ def main() -> int:
     suite = SUITES[options.of]
     try:
         found = probe(options.python)
-        sections = count_sections(found["binary"], found["package"], options.of)
+        path = os.pathsep.join(filter(None, (found["package"], found["numpy"])))
+        sections = count_sections(found["binary"], path, options.of)
     except (CannotRun, OSError) as error:
         print(f"instructions.py: {error}", file=sys.stderr)
         return EXIT_USAGE

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     "README.md",
     "docs/aio.md",
+    "docs/array.md",
     "docs/buffer.md",
     "docs/bytesio.md",
     "docs/configuration.md",

@@ -4,8 +4,11 @@
  * interpreter's bytearray and on its fence against resizing; where one of them is not as we know it
  * the import fails, instead of a heap being corrupted later.
  */
+#include "array_object.h"
+#include "arrow_export.h"
 #include "buffer_object.h"
 #include "bytesio_object.h"
+#include "export.h"
 #include "pinned.h"
 #include "tail.h"
 
@@ -249,19 +252,32 @@ self_test(struct module_state *state)
 /* The module. */
 
 static int
+keep_type(PyTypeObject **place, void *type)
+{
+    *place = type;
+    return type == NULL ? -1 : 0;
+}
+
+static int
+publish_type(PyObject *module, const char *name, PyTypeObject *type)
+{
+    return PyModule_AddObjectRef(module, name, (PyObject *)type);
+}
+
+static int
 make_types(PyObject *module, struct module_state *state)
 {
-    state->tail_type = Tail_make_type(module);
-    state->pinned_type = Pinned_make_type(module);
-    if (state->tail_type == NULL || state->pinned_type == NULL)
+    if (keep_type(&state->tail_type, Tail_make_type(module)) < 0 ||
+        keep_type(&state->pinned_type, Pinned_make_type(module)) < 0 ||
+        keep_type(&state->export_type, Export_make_type(module)) < 0 ||
+        keep_type(&state->buffer_type, Buffer_make_type(module, state)) < 0 ||
+        keep_type(&state->bytesio_type, BytesIO_make_type(module)) < 0 ||
+        keep_type(&state->array_type, Array_make_type(module)) < 0)
         return -1;
-    state->buffer_type = (PyTypeObject *)Buffer_make_type(module, state);
-    state->bytesio_type = (PyTypeObject *)BytesIO_make_type(module);
-    if (state->buffer_type == NULL || state->bytesio_type == NULL)
+    if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
+        publish_type(module, "BytesIO", state->bytesio_type) < 0)
         return -1;
-    if (PyModule_AddObjectRef(module, "BytesIO", (PyObject *)state->bytesio_type) < 0)
-        return -1;
-    return PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type);
+    return publish_type(module, "ArrayCore", state->array_type);
 }
 
 static int
@@ -288,11 +304,16 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     struct module_state *state = PyModule_GetState(module);
     Py_VISIT(state->buffer_type);
     Py_VISIT(state->bytesio_type);
+    Py_VISIT(state->array_type);
+    Py_VISIT(state->export_type);
     Py_VISIT(state->tail_type);
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
         Py_VISIT(state->errors[kind]);
     Py_VISIT(state->rebuild);
+    Py_VISIT(state->numpy.ndarray);
+    Py_VISIT(state->numpy.dtype);
+    Py_VISIT(state->numpy.frombuffer);
     return 0;
 }
 
@@ -303,6 +324,9 @@ core_clear(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->rebuild);
+    Py_CLEAR(state->numpy.ndarray);
+    Py_CLEAR(state->numpy.dtype);
+    Py_CLEAR(state->numpy.frombuffer);
     return 0;
 }
 
@@ -314,6 +338,8 @@ core_free(void *module)
     Py_CLEAR(state->rebuild);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->bytesio_type);
+    Py_CLEAR(state->array_type);
+    Py_CLEAR(state->export_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -321,7 +347,17 @@ core_free(void *module)
     env_close(&state->env);
 }
 
+static PyObject *
+core_export(PyObject *module, PyObject *exporter)
+{
+    struct module_state *state = PyModule_GetState(module);
+    return Export_new(state->export_type, exporter, false);
+}
+
 static PyMethodDef functions[] = {
+    {"export", core_export, METH_O,
+     "export($module, exporter, /)\n--\n\n"
+     "An object that is an export of the exporter's bytes for as long as it lives."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
      "configure($module, /, reservation, pool_budget, huge_pages)\n--\n\n"
      "Set the defaults: sizes in bytes, huge_pages None for 'auto'."},
@@ -331,6 +367,15 @@ static PyMethodDef functions[] = {
      "page_map($module, buffer, /)\n--\n\n"
      "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"
      "None where the contents do not stand in pages of their own."},
+    {"adopt_methods", Array_adopt_methods, METH_O,
+     "adopt_methods($module, kind, /)\n--\n\nGive a subclass of ArrayCore its own hot methods."},
+    {"arrow_schema", Arrow_schema, METH_O,
+     "arrow_schema($module, node, /)\n--\n\nThe type of a node, in a PyCapsule."},
+    {"arrow_array", Arrow_array, METH_O,
+     "arrow_array($module, node, /)\n--\n\nThe buffers of a node, in a PyCapsule."},
+    {"bind_numpy", Array_bind_numpy, METH_VARARGS,
+     "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
+     "Tell the core of NumPy: its types, and two arrays to check the layout on."},
     {"_rebuild", Buffer_rebuild, METH_VARARGS, "Helper for pickle."},
 #ifdef GROWABLE_FAULT
     FAULT_FUNCTIONS

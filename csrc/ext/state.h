@@ -21,16 +21,27 @@ enum error_kind {
     ERROR_KINDS
 };
 
+/* What we use of NumPy; all NULL until growable.array was imported. */
+struct numpy_names {
+    PyTypeObject *ndarray;
+    PyTypeObject *dtype;
+    PyObject *frombuffer;
+    bool layout_known; /* ndarray_layout.h holds for this NumPy */
+};
+
 struct module_state {
     struct buffer_env env;
     PyObject *module;      /* borrowed; every Buffer holds a reference, so that this outlives it */
     enum buffer_huge huge; /* what huge_pages="auto" means */
     PyTypeObject *buffer_type;
     PyTypeObject *bytesio_type;
+    PyTypeObject *array_type;
+    PyTypeObject *export_type;
     PyTypeObject *tail_type;
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];
     PyObject *rebuild;
+    struct numpy_names numpy;
 };
 
 extern struct PyModuleDef growable_module;

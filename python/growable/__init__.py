@@ -1,7 +1,8 @@
 """Memory that grows in place.
 
 A :class:`Buffer` is a ``bytearray`` that never moves while anyone looks at it: a memoryview or a
-NumPy array taken from it stays valid, and zero-copy, while more data arrives at the end.
+NumPy array taken from it stays valid, and zero-copy, while more data arrives at the end. An
+:class:`Array`, which needs NumPy, is rows of any dtype over such memory.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from growable.errors import (
 
 if TYPE_CHECKING:
     from growable import aio as aio
+    from growable.array import Array as Array
 
 __version__: str
 
@@ -42,19 +44,24 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when asked for: importlib.metadata would double the time of `import growable`, and
-    # asyncio would take several times as long.
+    # Looked up when asked for: importlib.metadata would double the time of `import growable`,
+    # asyncio would take several times as long, and nothing else needs NumPy.
     if name == "__version__":
         return _config.package_version()
     if name == "aio":
         import growable.aio
 
         return growable.aio
+    if name == "Array":
+        from growable.array import Array
+
+        globals()["Array"] = Array
+        return Array
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "aio"} - {"TYPE_CHECKING", "Any"})
+    return sorted({*globals(), *__all__, "Array", "aio"} - {"TYPE_CHECKING", "Any"})
 
 
 _config.apply_environment()
