@@ -3,13 +3,18 @@
 * `kind`: the exact `Buffer` and a Python subclass of it.
 * `make`: a function `make(content=b"")`; the test runs for each kind in each storage tier.
 * `make_exact`: the same for the exact type only.
+* `need`: imports a third-party package or skips the test. CI's extra environment sets
+  GROWABLE_REQUIRE_CONSUMERS=1, so that nothing is skipped there unseen.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -57,3 +62,15 @@ def make_exact(tier: str) -> Make:
         return build(Buffer, content)
 
     return make_one
+
+
+@pytest.fixture
+def need() -> Callable[[str], ModuleType]:
+    """Give a function that imports a package or skips the test."""
+
+    def load(name: str) -> ModuleType:
+        if os.environ.get("GROWABLE_REQUIRE_CONSUMERS") == "1":
+            return importlib.import_module(name)
+        return pytest.importorskip(name)  # type: ignore[no-any-return]
+
+    return load

@@ -311,3 +311,33 @@ def test_an_error_says_what_was_tried() -> None:
         buffer.extend(bytes(5000))
     assert caught.value.operation
     assert len(buffer) == 0
+
+
+def test_an_index_that_sets_defaults_itself() -> None:
+    class Again:
+        def __index__(self) -> int:
+            growable.set_defaults(pool_budget=5 * MiB)
+            return GiB
+
+    growable.set_defaults(reservation=Again())
+    assert defaults()["reservation"] == GiB
+    assert defaults()["pool_budget"] == 5 * MiB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the facts are read from files there")
+def test_facts_stay_when_no_descriptor_is_free() -> None:
+    code = """
+import os, resource
+import growable
+from growable import _core
+
+before = _core.query()
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    while True:
+        os.dup(0)
+except OSError:
+    pass
+assert _core.query() == before
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

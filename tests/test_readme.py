@@ -13,7 +13,14 @@ import growable
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/array.md", "docs/buffer.md", "docs/configuration.md"]
+DOCUMENTS = [
+    "README.md",
+    "docs/aio.md",
+    "docs/array.md",
+    "docs/buffer.md",
+    "docs/bytesio.md",
+    "docs/configuration.md",
+]
 LINKED = [
     *DOCUMENTS,
     "CHANGELOG.md",
@@ -55,7 +62,7 @@ def test_code_runs(document: str) -> None:
             exec(compile(padded, str(ROOT / document), "exec"), names)
         assert printed.getvalue().splitlines() == PRINTED.findall(code)
         ran += 1
-    assert ran >= 2
+    assert ran >= 1
 
 
 @pytest.mark.parametrize("document", LINKED)

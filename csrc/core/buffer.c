@@ -361,6 +361,13 @@ buffer_advance(struct buffer *b, size_t n)
     return BUFFER_OK;
 }
 
+void
+buffer_end_lending(struct buffer *b)
+{
+    b->lent_left = 0;
+    b->displaced = -1;
+}
+
 /* Freezing. */
 
 int
@@ -369,6 +376,7 @@ buffer_freeze(struct buffer *b)
     int error = check_state(b);
     if (error != BUFFER_OK)
         return error == BUFFER_FROZEN ? BUFFER_OK : error;
+    buffer_settle(b);
     if (b->tier == BUFFER_RESERVED) {
         struct range *storage = &b->storage;
         int system_error = vmem_protect(storage->base + b->given_back,
@@ -379,6 +387,9 @@ buffer_freeze(struct buffer *b)
             return storage_fail(b, BUFFER_SYSTEM, storage->committed, system_error);
         }
     }
+    /* Without a lent tail nothing writes a terminator any more, which would fault. */
+    b->lent = b->lent_from = b->lent_left = 0;
+    b->displaced = -1;
     b->frozen = true;
     b->limit = b->length;
     return BUFFER_OK;

@@ -133,6 +133,9 @@ int buffer_advance(struct buffer *b, size_t n);
 /* How many bytes buffer_advance would take in. */
 size_t buffer_lent(const struct buffer *b);
 
+/* Nothing more of what was lent can be taken in. */
+void buffer_end_lending(struct buffer *b);
+
 /* Puts the terminator back, once nobody can write to the lent tail any more. */
 void buffer_settle(struct buffer *b);
 

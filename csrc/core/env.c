@@ -34,6 +34,7 @@ env_configure(struct buffer_env *env, size_t reservation, size_t budget)
 {
     env->pool->reservation = reservation;
     env->pool->budget = budget;
+    env->pool->attainable = ENV_NO_LIMIT; /* what was refused before is asked for again */
     pool_clear(env->pool); /* idle ranges have the old size */
 }
 
@@ -74,7 +75,7 @@ env_query(struct buffer_env *env, struct env_facts *facts)
     facts->reservation = pool->reservation;
     facts->budget = pool->budget;
     facts->reservations = pool->live;
-    facts->reserved_bytes = pool->live_bytes;
+    facts->reserved_bytes = pool->live_bytes + pool->exact_bytes;
     facts->pooled = pool->idle_count;
     facts->pooled_bytes = pool->idle_bytes;
 }

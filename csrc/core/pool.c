@@ -74,10 +74,38 @@ pool_init(struct pool *pool, size_t reservation, size_t budget)
     return error;
 }
 
+/* Memory or descriptors may be short just now, and then the system's files and the probe for huge
+ * pages do not answer. */
+static void
+keep_what_was_known(struct vmem_info *now, const struct vmem_info *before)
+{
+    if (now->max_mappings == VMEM_NO_LIMIT) {
+        now->max_mappings = before->max_mappings;
+        now->overcommit = before->overcommit;
+        now->thp = before->thp;
+    }
+    if (before->can_advise_huge && !now->can_advise_huge) {
+        now->can_advise_huge = true;
+        now->huge_page_size = before->huge_page_size;
+        now->thp = before->thp;
+    }
+}
+
 void
 pool_look_again(struct pool *pool)
 {
-    (void)vmem_query(&pool->info); /* what cannot be read stays as it was */
+    struct vmem_info now;
+    if (vmem_query(&now) != 0)
+        return;
+    keep_what_was_known(&now, &pool->info);
+    pool->info = now;
+}
+
+/* Whoever names a capacity takes those addresses from nobody else's share. */
+static size_t *
+counter_of(struct pool *pool, const struct range *range)
+{
+    return range->exact ? &pool->exact_bytes : &pool->live_bytes;
 }
 
 void
@@ -87,7 +115,7 @@ pool_discard(struct pool *pool, struct range *range)
     (void)vmem_release(range->base, range->size);
     pool->live--;
     pool->live_lazy -= range->lazy;
-    pool->live_bytes -= range->size;
+    *counter_of(pool, range) -= range->size;
     memset(range, 0, sizeof *range);
 }
 
@@ -214,20 +242,22 @@ reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
 }
 
 /* Asks for less and less, down to what is needed. Each success raises what is tried next, so that
- * where addresses are short a reservation costs one refusal, and not all of them again. */
+ * where addresses are short a reservation costs one refusal, and not all of them again. Where not even
+ * the least is to be had the size was not to blame. */
 static int
 reserve_halving(struct pool *pool, size_t wanted, size_t least, struct range *range)
 {
-    if (wanted > pool->attainable)
-        wanted = pool->attainable;
+    size_t attainable = pool->attainable;
+    if (wanted > attainable)
+        wanted = attainable;
     for (;; wanted /= 2) {
         wanted = wanted > least ? growth_round_up(wanted, pool->info.granularity) : least;
         int error = reserve(pool, wanted, false, range);
         if (error == 0)
-            pool->attainable = growth_saturating_double(pool->attainable);
+            pool->attainable = growth_saturating_double(attainable);
         if (error == 0 || wanted == least)
             return error;
-        pool->attainable = wanted / 2;
+        attainable = wanted / 2;
     }
 }
 
@@ -282,7 +312,13 @@ pool_take_exact(struct pool *pool, size_t size, struct range *range)
 {
     if (size <= preferred_size(pool) && pool_take(pool, size, range) == 0)
         return 0;
-    return reserve(pool, growth_round_up(size, pool->info.granularity), false, range);
+    int error = reserve(pool, growth_round_up(size, pool->info.granularity), false, range);
+    if (error == 0) {
+        range->exact = true;
+        pool->live_bytes -= range->size;
+        pool->exact_bytes += range->size;
+    }
+    return error;
 }
 
 int
@@ -300,7 +336,7 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
                            alignment_for(pool, size), &base);
     if (error != 0)
         return error;
-    pool->live_bytes += size - range->size;
+    *counter_of(pool, range) += size - range->size;
     range->base = base;
     range->size = size;
     return 0;
@@ -333,7 +369,7 @@ worth_keeping(const struct pool *pool, const struct range *range)
 {
     /* Where addresses are limited, idle ones are kept from everybody else. */
     bool scarce = pool->info.address_limit != VMEM_NO_LIMIT;
-    return !range->lazy && !scarce && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
+    return !range->lazy && !range->exact && !scarce && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
            range->size >= preferred_size(pool);
 }
 

@@ -27,7 +27,8 @@ struct pool {
     size_t live;        /* ranges out with buffers or idle */
     size_t live_lazy;   /* how many of them are lazy */
     size_t most_lazy;   /* how many may be: each that is released may split a mapping */
-    size_t live_bytes;  /* their addresses */
+    size_t live_bytes;  /* their addresses, but for exact ranges */
+    size_t exact_bytes; /* the addresses of exact ranges */
     size_t idle_bytes;  /* warm memory in idle ranges */
     size_t idle_count;
     struct range idle[POOL_SLOTS];
@@ -65,7 +66,7 @@ bool pool_relieve(struct pool *pool);
 /* Bytes that a buffer may keep committed past its contents after it shrank. */
 size_t pool_slack(const struct pool *pool);
 
-/* Asks the system for its limits anew. */
+/* Asks the system for its limits anew; what it does not tell now stays as it was. */
 void pool_look_again(struct pool *pool);
 
 /* Whether the system pays for every committed page, or counts it against a limit. */

@@ -16,6 +16,7 @@ struct range {
     size_t size;
     size_t committed;
     size_t dirty;
+    bool exact; /* asked for by size: not counted in the pool's share of addresses, never idle */
     bool lazy; /* accessible as a whole; its pages are never decommitted */
     bool huge; /* huge pages were asked for */
 };

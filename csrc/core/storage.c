@@ -169,6 +169,24 @@ storage_commit(struct buffer *b, size_t need)
 
 /* Giving up. */
 
+/* The next owner must not find this one's name or advice; and a long gap costs more to commit again
+ * than a new range does. */
+static bool
+is_worth_pooling(const struct buffer *b)
+{
+    const struct pool *pool = b->env->pool;
+    bool named = b->name != NULL && pool->info.can_name;
+    return !named && !is_huge_forbidden(b) && b->given_back <= pool->budget;
+}
+
+/* Commits the gap, and unprotects. */
+static bool
+make_plain(struct buffer *b)
+{
+    return (b->given_back == 0 && !b->frozen) ||
+           vmem_commit(b->storage.base, b->storage.committed) == 0;
+}
+
 static void
 give_up_range(struct buffer *b)
 {
@@ -177,11 +195,9 @@ give_up_range(struct buffer *b)
     notify_gone(b);
     if (range.dirty < used_end(b) + 1)
         range.dirty = used_end(b) + 1;
-    bool plain = (b->given_back == 0 && !b->frozen) ||
-                 vmem_commit(range.base, range.committed) == 0;
     if (b->given_back > 0)
         range.huge = false; /* the advice went with the pages */
-    if (plain && !is_huge_forbidden(b))
+    if (is_worth_pooling(b) && make_plain(b))
         pool_give(pool, &range);
     else
         pool_discard(pool, &range);
@@ -427,11 +443,12 @@ storage_slide(struct buffer *b)
     open_all(b);
     poison_open(storage->base, storage->base + b->length + 1);
     memmove(storage->base, b->start, b->length + 1);
-    if (hole && vmem_decommit(storage->base + front, storage->committed - front) != 0) {
+    int error = hole ? vmem_decommit(storage->base + front, storage->committed - front) : 0;
+    if (error != 0) {
         /* Nothing was lost: the contents still stand where they stood. */
         (void)vmem_decommit(storage->base, front);
         storage_refresh(b);
-        return storage_fail(b, BUFFER_NOT_COMMITTED, front, 0);
+        return storage_fail(b, BUFFER_NOT_COMMITTED, front, error);
     }
     if (hole)
         storage->committed = storage->dirty = front;

@@ -122,10 +122,15 @@ set_slots(PyObject *op, PyObject *slots)
 {
     PyObject *name, *value;
     Py_ssize_t i = 0;
-    while (PyDict_Next(slots, &i, &name, &value))
-        if (PyObject_SetAttr(op, name, value) < 0)
-            return -1;
-    return 0;
+    int result = 0;
+    while (result == 0 && PyDict_Next(slots, &i, &name, &value)) {
+        Py_INCREF(name); /* a __setattr__ may empty the dict */
+        Py_INCREF(value);
+        result = PyObject_SetAttr(op, name, value);
+        Py_DECREF(name);
+        Py_DECREF(value);
+    }
+    return result;
 }
 
 static int

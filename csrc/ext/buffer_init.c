@@ -132,6 +132,16 @@ apply_capacity(BufferObject *self, size_t capacity)
     return error == BUFFER_OK ? 0 : errors_raise(state_of(self), &self->buffer, error, "Buffer");
 }
 
+/* An instance of a subclass of str could lead back here, and the garbage collector does not look into a
+ * Buffer. */
+static int
+set_name(BufferObject *self, PyObject *name)
+{
+    self->name = PyUnicode_FromObject(name);
+    self->buffer.name = self->name == NULL ? NULL : PyUnicode_AsUTF8(self->name);
+    return self->buffer.name == NULL ? -1 : 0;
+}
+
 static int
 apply_settings(BufferObject *self, const struct settings *settings)
 {
@@ -144,10 +154,8 @@ apply_settings(BufferObject *self, const struct settings *settings)
                                          "made; one in use cannot change them");
         return -1;
     }
-    if (settings->name != NULL) {
-        self->name = Py_NewRef(settings->name);
-        self->buffer.name = PyUnicode_AsUTF8(self->name);
-    }
+    if (settings->name != NULL && set_name(self, settings->name) < 0)
+        return -1;
     if (settings->has_huge)
         self->buffer.huge = (unsigned char)settings->huge;
     return settings->has_capacity ? apply_capacity(self, settings->capacity) : 0;
@@ -248,13 +256,31 @@ replace_contents(BufferObject *self, struct content *content)
     return 0;
 }
 
+/* As Buffer_allocate left it, unless an exception's own code has used it meanwhile. */
+static void
+undo_settings(BufferObject *self)
+{
+    struct buffer *b = &self->buffer;
+    if (self->initialized || b->length > 0 || b->pinned || b->released || !is_movable(self))
+        return;
+    buffer_free(b);
+    buffer_init(b, b->env, self->block, SMALL_BLOCK);
+    b->huge = (unsigned char)state_of(self)->huge;
+    Py_CLEAR(self->name);
+    show_base(self);
+}
+
 static int
 initialize(BufferObject *self, struct content *content, const struct settings *settings)
 {
+    bool unused = is_unused(self);
     int result = apply_settings(self, settings);
     if (result == 0)
         result = replace_contents(self, content);
-    self->initialized = true;
+    if (result == 0)
+        self->initialized = true;
+    else if (unused)
+        undo_settings(self);
     content_release(content);
     return result;
 }

@@ -111,6 +111,13 @@ int Buffer_append_bytes(BufferObject *self, const char *bytes, size_t n, const c
 /* buffer_type.c, for module.c */
 PyObject *Buffer_make_type(PyObject *module, struct module_state *state);
 
+/* The state of the module that made a type or a base of it, or NULL with an exception. */
+struct module_state *Buffer_state_of_type(PyTypeObject *type);
+
+/* Calls a type through its tp_new and tp_init, from a vectorcall of its own. */
+PyObject *Buffer_call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                           PyObject *kwnames);
+
 /* Method tables of the other files, joined in buffer_type.c. */
 PyObject *Buffer_append(PyObject *op, PyObject *item);
 PyObject *Buffer_extend(PyObject *op, PyObject *iterable);

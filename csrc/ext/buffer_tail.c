@@ -33,25 +33,32 @@ Buffer_ensure(PyObject *op, PyObject *size)
     Py_RETURN_NONE;
 }
 
-/* Lends n bytes. Their address is about to be known, so small contents are promoted first. */
+/* Room for n bytes whose address is about to be known, so small contents are promoted first. */
 static int
-lend(BufferObject *self, size_t n, const char *operation, char **tail)
+make_room(BufferObject *self, size_t n, const char *operation)
 {
     if (gate_write(self, operation) < 0)
         return -1;
-    if (self->pins > 0)
-        return errors_raise_exported();
-    struct buffer *b = &self->buffer;
-    if (n > b->capacity - b->length && b->capacity != BUFFER_NO_CAPACITY)
-        return Buffer_grow(self, n, operation);
     if (is_movable(self))
-        buffer_promote(b, true);
-    int error = buffer_spare(b, n, is_movable(self), tail);
-    show_base(self);
-    if (error != BUFFER_OK)
-        return errors_raise(state_of(self), b, error, operation);
+        buffer_promote(&self->buffer, true);
+    return Buffer_grow(self, n, operation);
+}
+
+/* A view of the n bytes past the end. It is made before they are lent: where that fails, a tail that
+ * was lent earlier is still there, with what was written to it. */
+static PyObject *
+lend(BufferObject *self, size_t n, const char *operation)
+{
+    struct buffer *b = &self->buffer;
+    if (make_room(self, n, operation) < 0)
+        return NULL;
+    bool movable = is_movable(self);
+    char *tail = b->start + b->length;
+    PyObject *view = Tail_view(self, tail, (Py_ssize_t)n);
+    if (view != NULL)
+        (void)buffer_spare(b, n, movable, &tail); /* there is room */
     assert_valid(self);
-    return 0;
+    return view;
 }
 
 PyObject *
@@ -59,10 +66,7 @@ Buffer_spare(PyObject *op, PyObject *size)
 {
     BufferObject *self = as_buffer(op);
     Py_ssize_t n;
-    char *tail;
-    if (size_argument(size, "spare", &n) < 0 || lend(self, (size_t)n, "spare", &tail) < 0)
-        return NULL;
-    return Tail_view(self, tail, n);
+    return size_argument(size, "spare", &n) < 0 ? NULL : lend(self, (size_t)n, "spare");
 }
 
 static int
@@ -213,19 +217,16 @@ release_view(PyObject *view)
 static Py_ssize_t
 read_once(BufferObject *self, const struct source *source, Py_ssize_t size)
 {
-    char *tail;
-    if (lend(self, (size_t)size, "read_from", &tail) < 0)
-        return -1;
-    PyObject *view = Tail_view(self, tail, size);
+    PyObject *view = lend(self, (size_t)size, "read_from");
     if (view == NULL)
         return -1;
     self->pins++;
     Py_ssize_t n = call_source(source, view, size);
     release_view(view);
     self->pins--;
-    if (n > 0 && take_in(self, (size_t)n, "read_from") < 0)
-        return -1;
-    return n;
+    int taken = n > 0 ? take_in(self, (size_t)n, "read_from") : 0;
+    buffer_end_lending(&self->buffer); /* a later advance() must not find what the source left */
+    return taken < 0 ? -1 : n;
 }
 
 /* To the end of the source. */

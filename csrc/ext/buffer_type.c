@@ -20,9 +20,13 @@ enum { REPR_LIMIT = 256, REPR_PART = 32 };
 
 /* Lifecycle. */
 
-static struct module_state *
-state_of_type(PyTypeObject *type)
+struct module_state *
+Buffer_state_of_type(PyTypeObject *type)
 {
+    if (type->tp_mro == NULL) { /* the garbage collector was here, and a finalizer calls */
+        PyErr_Format(PyExc_TypeError, "the type %.200s is gone", type->tp_name);
+        return NULL;
+    }
     PyObject *module = PyType_GetModuleByDef(type, &growable_module);
     return module == NULL ? NULL : PyModule_GetState(module);
 }
@@ -30,12 +34,12 @@ state_of_type(PyTypeObject *type)
 static PyObject *
 Buffer_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
-    struct module_state *state = state_of_type(type);
+    struct module_state *state = Buffer_state_of_type(type);
     return state == NULL ? NULL : Buffer_allocate(type, state);
 }
 
 static int
-Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
+init_with(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"source", "encoding", "errors", "capacity", "huge_pages", "name",
                                NULL};
@@ -47,6 +51,18 @@ Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
                                      &options.name))
         return -1;
     return Buffer_initialize(op, source, encoding, errors, &options);
+}
+
+/* The caller's dict may be in reach of the code that converting an argument runs. */
+static int
+Buffer_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    if (kwargs == NULL)
+        return init_with(op, args, NULL);
+    PyObject *held = PyDict_Copy(kwargs);
+    int result = held == NULL ? -1 : init_with(op, args, held);
+    Py_XDECREF(held);
+    return result;
 }
 
 static PyObject *
@@ -68,9 +84,9 @@ pack_arguments(PyObject *const *args, Py_ssize_t nargs)
     return tuple;
 }
 
-/* The ordinary way. */
-static PyObject *
-call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PyObject *
+Buffer_call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                 PyObject *kwnames)
 {
     PyObject *tuple = pack_arguments(args, nargs), *op = NULL;
     PyObject *kwargs = kwnames == NULL ? NULL : pack_keywords(args + nargs, kwnames);
@@ -88,9 +104,9 @@ Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
     static const struct buffer_options none = {NULL, NULL, NULL};
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
     if (nargs > 1 || kwnames != NULL)
-        return call_type(type, args, nargs, kwnames);
-    PyObject *op = Buffer_allocate((PyTypeObject *)type,
-                                   PyType_GetModuleState((PyTypeObject *)type));
+        return Buffer_call_type(type, args, nargs, kwnames);
+    struct module_state *state = PyType_GetModuleState((PyTypeObject *)type);
+    PyObject *op = state == NULL ? NULL : Buffer_allocate((PyTypeObject *)type, state);
     if (op != NULL && nargs == 1 && Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)
         Py_CLEAR(op);
     if (op != NULL)
@@ -252,7 +268,7 @@ Buffer_repeat(PyObject *op, Py_ssize_t count)
 static PyObject *
 Buffer_remainder(PyObject *left, PyObject *right)
 {
-    if (!PyByteArray_Check(left) || state_of_type(Py_TYPE(left)) == NULL) {
+    if (!PyByteArray_Check(left) || Buffer_state_of_type(Py_TYPE(left)) == NULL) {
         PyErr_Clear();
         Py_RETURN_NOTIMPLEMENTED;
     }

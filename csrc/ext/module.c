@@ -6,6 +6,8 @@
  */
 #include "array_object.h"
 #include "arrow_export.h"
+#include "buffer_object.h"
+#include "bytesio_object.h"
 #include "export.h"
 #include "pinned.h"
 #include "tail.h"
@@ -250,22 +252,32 @@ self_test(struct module_state *state)
 /* The module. */
 
 static int
+keep_type(PyTypeObject **place, void *type)
+{
+    *place = type;
+    return type == NULL ? -1 : 0;
+}
+
+static int
+publish_type(PyObject *module, const char *name, PyTypeObject *type)
+{
+    return PyModule_AddObjectRef(module, name, (PyObject *)type);
+}
+
+static int
 make_types(PyObject *module, struct module_state *state)
 {
-    state->tail_type = Tail_make_type(module);
-    state->pinned_type = Pinned_make_type(module);
-    if (state->tail_type == NULL || state->pinned_type == NULL)
+    if (keep_type(&state->tail_type, Tail_make_type(module)) < 0 ||
+        keep_type(&state->pinned_type, Pinned_make_type(module)) < 0 ||
+        keep_type(&state->export_type, Export_make_type(module)) < 0 ||
+        keep_type(&state->buffer_type, Buffer_make_type(module, state)) < 0 ||
+        keep_type(&state->bytesio_type, BytesIO_make_type(module)) < 0 ||
+        keep_type(&state->array_type, Array_make_type(module)) < 0)
         return -1;
-    state->buffer_type = (PyTypeObject *)Buffer_make_type(module, state);
-    if (state->buffer_type == NULL)
+    if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
+        publish_type(module, "BytesIO", state->bytesio_type) < 0)
         return -1;
-    if (PyModule_AddObjectRef(module, "Buffer", (PyObject *)state->buffer_type) < 0)
-        return -1;
-    state->export_type = Export_make_type(module);
-    if (state->export_type == NULL)
-        return -1;
-    state->array_type = (PyTypeObject *)Array_make_type(module);
-    return PyModule_AddObjectRef(module, "ArrayCore", (PyObject *)state->array_type);
+    return publish_type(module, "ArrayCore", state->array_type);
 }
 
 static int
@@ -291,6 +303,7 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_VISIT(state->buffer_type);
+    Py_VISIT(state->bytesio_type);
     Py_VISIT(state->array_type);
     Py_VISIT(state->export_type);
     Py_VISIT(state->tail_type);
@@ -304,6 +317,8 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
+/* Breaks the one cycle that no type breaks. What a Buffer uses stays until core_free: a finalizer may
+ * make one between this and the clearing of its type. */
 static int
 core_clear(PyObject *module)
 {
@@ -312,13 +327,6 @@ core_clear(PyObject *module)
     Py_CLEAR(state->numpy.ndarray);
     Py_CLEAR(state->numpy.dtype);
     Py_CLEAR(state->numpy.frombuffer);
-    Py_CLEAR(state->buffer_type);
-    Py_CLEAR(state->array_type);
-    Py_CLEAR(state->export_type);
-    Py_CLEAR(state->tail_type);
-    Py_CLEAR(state->pinned_type);
-    for (int kind = 0; kind < ERROR_KINDS; kind++)
-        Py_CLEAR(state->errors[kind]);
     return 0;
 }
 
@@ -327,7 +335,15 @@ static void
 core_free(void *module)
 {
     struct module_state *state = PyModule_GetState(module);
-    (void)core_clear(module);
+    Py_CLEAR(state->rebuild);
+    Py_CLEAR(state->buffer_type);
+    Py_CLEAR(state->bytesio_type);
+    Py_CLEAR(state->array_type);
+    Py_CLEAR(state->export_type);
+    Py_CLEAR(state->tail_type);
+    Py_CLEAR(state->pinned_type);
+    for (int kind = 0; kind < ERROR_KINDS; kind++)
+        Py_CLEAR(state->errors[kind]);
     env_close(&state->env);
 }
 

@@ -99,20 +99,14 @@ Pinned_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-static int
-Pinned_clear(PyObject *op)
-{
-    Py_CLEAR(((PinnedObject *)op)->method);
-    Py_CLEAR(((PinnedObject *)op)->owner);
-    return 0;
-}
-
+/* There is no tp_clear: the owner's breaks the cycle, and a finalizer may still call us after that. */
 static void
 Pinned_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    (void)Pinned_clear(op);
+    Py_XDECREF(((PinnedObject *)op)->method);
+    Py_XDECREF(((PinnedObject *)op)->owner);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -139,7 +133,6 @@ static PyMemberDef members[] = {
 static PyType_Slot slots[] = {
     {Py_tp_dealloc, (void *)Pinned_dealloc},
     {Py_tp_traverse, (void *)Pinned_traverse},
-    {Py_tp_clear, (void *)Pinned_clear},
     {Py_tp_call, (void *)PyVectorcall_Call},
     {Py_tp_descr_get, (void *)Pinned_get},
     {Py_tp_repr, (void *)Pinned_repr},

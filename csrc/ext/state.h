@@ -34,6 +34,7 @@ struct module_state {
     PyObject *module;      /* borrowed; every Buffer holds a reference, so that this outlives it */
     enum buffer_huge huge; /* what huge_pages="auto" means */
     PyTypeObject *buffer_type;
+    PyTypeObject *bytesio_type;
     PyTypeObject *array_type;
     PyTypeObject *export_type;
     PyTypeObject *tail_type;

@@ -56,17 +56,21 @@ Tail_make_type(PyObject *module)
     return (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
 }
 
+/* Allocating may run the garbage collector, and with it code that would change the buffer. */
 PyObject *
 Tail_view(BufferObject *owner, char *start, Py_ssize_t n)
 {
     PyTypeObject *type = state_of(owner)->tail_type;
+    owner->pins++;
     TailObject *tail = (TailObject *)type->tp_alloc(type, 0);
-    if (tail == NULL)
-        return NULL;
-    tail->owner = (BufferObject *)Py_NewRef(owner);
-    tail->start = start;
-    tail->size = n;
-    PyObject *view = PyMemoryView_FromObject((PyObject *)tail);
-    Py_DECREF(tail);
+    PyObject *view = NULL;
+    if (tail != NULL) {
+        tail->owner = (BufferObject *)Py_NewRef(owner);
+        tail->start = start;
+        tail->size = n;
+        view = PyMemoryView_FromObject((PyObject *)tail);
+        Py_DECREF(tail);
+    }
+    owner->pins--;
     return view;
 }

@@ -156,7 +156,8 @@ static inline void fixture_close(struct fixture *f)
     CHECK(pool->live == pool->idle_count);
     CHECK(f->tracked_count == 0);
     pool_clear(pool);
-    CHECK(pool->live == 0 && pool->live_bytes == 0 && pool->idle_bytes == 0);
+    CHECK(pool->live == 0 && pool->live_bytes == 0 && pool->exact_bytes == 0 &&
+          pool->idle_bytes == 0);
     env_close(&f->env);
     CHECK(f->blocks == 0);
 }

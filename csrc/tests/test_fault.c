@@ -559,6 +559,20 @@ static void what_cannot_be_cooled_is_released(void)
     fixture_close(&fixture);
 }
 
+/* Else the buffers that are made when there are addresses again would meet their ends too early. */
+static void a_refusal_of_the_least_makes_no_later_range_smaller(void)
+{
+    struct range range;
+    fixture_open_with(&fixture, 8 * MIB, 16 * MIB);
+    struct pool *pool = fixture.env.pool;
+    vmem_fault_arm(1, -1);
+    CHECK(pool_take(pool, 1, &range) > 0);
+    vmem_fault_disarm();
+    CHECK(pool_take(pool, 1, &range) == 0 && range.size == 8 * MIB);
+    pool_discard(pool, &range);
+    fixture_close(&fixture);
+}
+
 static void errors_say_what_was_tried(void)
 {
     fixture_open_with(&fixture, 8 * MIB, 16 * MIB);
@@ -613,6 +627,7 @@ static const struct check_test tests[] = {
     TEST(everything_fails),
     TEST(freeing_never_fails),
     TEST(what_cannot_be_cooled_is_released),
+    TEST(a_refusal_of_the_least_makes_no_later_range_smaller),
     TEST(errors_say_what_was_tried),
     TEST(an_environment_needs_the_system),
     TEST(a_query_that_fails_keeps_the_old_facts),

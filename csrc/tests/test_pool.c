@@ -389,6 +389,18 @@ static void refused_sizes_are_not_asked_for_again(void)
     close_pool();
 }
 
+/* One buffer of a huge capacity must not leave the others without room. */
+static void exact_ranges_are_not_counted(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range;
+    CHECK(pool_take_exact(pool, 512 * MIB, &range) == 0);
+    CHECK(range.exact && pool->live_bytes == 0 && pool->exact_bytes >= 512 * MIB);
+    pool_give(pool, &range);
+    CHECK(pool->live == 0 && pool->exact_bytes == 0 && pool->idle_count == 0);
+    close_pool();
+}
+
 static void many_live_buffers_keep_little_slack(void)
 {
     struct pool *pool = open_pool(64 * MIB, 64 * MIB);
@@ -628,6 +640,17 @@ static void configuring_drops_idle_ranges(void)
     close_pool();
 }
 
+static void configuring_forgets_refusals(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->attainable = MIB;
+    env_configure(&fixture.env, 8 * MIB, MIB);
+    struct range range = take(pool, 1);
+    CHECK(range.size == 8 * MIB);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
 static void facts_are_told(void)
 {
     struct env_facts facts;
@@ -835,6 +858,7 @@ static const struct check_test tests[] = {
     TEST(a_limit_of_addresses_shrinks_ranges),
     TEST(a_sixteenth_of_the_addresses_is_ours),
     TEST(refused_sizes_are_not_asked_for_again),
+    TEST(exact_ranges_are_not_counted),
     TEST(many_live_buffers_keep_little_slack),
     TEST(impossible_sizes_are_refused),
 #if SIZE_MAX > 0xffffffffu
@@ -852,6 +876,7 @@ static const struct check_test tests[] = {
     TEST(an_environment_opens_and_closes),
     TEST(an_environment_needs_memory),
     TEST(configuring_drops_idle_ranges),
+    TEST(configuring_forgets_refusals),
     TEST(facts_are_told),
     TEST(settings_have_names),
     TEST(huge_pages_can_be_had_by_asking),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from growable import config as _config
-from growable._core import Buffer
+from growable._core import Buffer, BytesIO
 from growable.config import capabilities, info, set_defaults
 from growable.errors import (
     CapacityError,
@@ -22,12 +22,14 @@ from growable.errors import (
 )
 
 if TYPE_CHECKING:
+    from growable import aio as aio
     from growable.array import Array as Array
 
 __version__: str
 
 __all__ = [
     "Buffer",
+    "BytesIO",
     "CapacityError",
     "CommitError",
     "GrowableError",
@@ -42,10 +44,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when asked for: importlib.metadata would double the time of `import growable`.
+    # Looked up when asked for: importlib.metadata would double the time of `import growable`,
+    # asyncio would take several times as long, and nothing else needs NumPy.
     if name == "__version__":
         return _config.package_version()
-    # Needs NumPy, which nothing else does.
+    if name == "aio":
+        import growable.aio
+
+        return growable.aio
     if name == "Array":
         from growable.array import Array
 
@@ -55,7 +61,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "Array"})
+    return sorted({*globals(), *__all__, "Array", "aio"} - {"TYPE_CHECKING", "Any"})
 
 
 _config.apply_environment()

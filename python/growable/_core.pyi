@@ -1,3 +1,4 @@
+import io
 import sys
 from collections.abc import Iterable
 from types import TracebackType
@@ -86,6 +87,13 @@ class Buffer(bytearray):
         traceback: TracebackType | None = None,
         /,
     ) -> None: ...
+
+@disjoint_base
+class BytesIO(io.BytesIO):
+    def __init__(self, initial_bytes: ReadableBuffer = b"") -> None: ...
+    def __getstate__(self) -> tuple[bytes, int, dict[str, Any] | None]: ...
+    def __setstate__(self, state: tuple[Any, ...], /) -> None: ...
+    def peek(self, size: SupportsIndex | None = -1, /) -> bytes: ...
 
 @disjoint_base
 class ArrayCore:

@@ -79,7 +79,7 @@ _SWITCHES: dict[str, HugePages] = {
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # A signal handler may come back here.
 
 
 def parse_size(value: str | SupportsIndex, what: str = "size", *, minimum: int = 0) -> int:
@@ -184,16 +184,16 @@ def _apply(
     names: tuple[str, str, str],
 ) -> None:
     """Check all three under the names their giver knows, then set them together."""
+    # Not under the lock: an __index__ may do anything.
+    new_reservation = None if reservation is None else parse_size(reservation, names[0], minimum=1)
+    new_budget = None if pool_budget is None else parse_size(pool_budget, names[1])
+    new_huge = None if huge_pages is None else _parse_huge_pages(huge_pages, names[2])
     with _lock:
         current = _defaults()
         _core.configure(
-            current["reservation"]
-            if reservation is None
-            else parse_size(reservation, names[0], minimum=1),
-            current["pool_budget"] if pool_budget is None else parse_size(pool_budget, names[1]),
-            _parse_huge_pages(
-                current["huge_pages"] if huge_pages is None else huge_pages, names[2]
-            ),
+            current["reservation"] if new_reservation is None else new_reservation,
+            current["pool_budget"] if new_budget is None else new_budget,
+            _parse_huge_pages(current["huge_pages"], names[2]) if huge_pages is None else new_huge,
         )
 
 

@@ -185,3 +185,92 @@ def test_signature_can_be_read() -> None:
 
 def test_has_a_docstring() -> None:
     assert Buffer.__doc__
+
+
+def test_failing_init_leaves_no_options_behind() -> None:
+    buffer = Buffer.__new__(Buffer)
+    for options in ({"capacity": 2}, {"capacity": 1 << 60, "huge_pages": False}):
+        with pytest.raises(MemoryError):
+            buffer.__init__(b"abc", name="first", **options)  # type: ignore[misc]
+        assert buffer.name is None
+        assert len(buffer) == 0
+    buffer.__init__(b"abc", capacity=100, name="second")  # type: ignore[misc]
+    assert (buffer.capacity, buffer.name) == (100, "second")
+    check(buffer, b"abc")
+
+
+def test_name_keeps_no_other_object_alive() -> None:
+    class Name(str):
+        owner: Buffer
+
+    name = Name("a name")
+    name.owner = Buffer(name=name)
+    assert type(name.owner.name) is str
+    assert name.owner.name == name
+
+
+def test_keywords_that_vanish_meanwhile() -> None:
+    run_child(
+        """
+        import _thread, threading
+        from growable import Buffer
+
+        class Sub(Buffer):
+            pass
+
+        class Index:
+            def __index__(self):
+                keywords.clear()
+                done.set()
+                return 100
+
+        done = threading.Event()
+        keywords = {"capacity": Index(), "source": [1] * int("60"), "name": "n" * int("60")}
+        _thread.start_new_thread(Sub, (), keywords)
+        assert done.wait(10)
+        """
+    )
+
+
+def test_made_by_a_finalizer_after_the_type_was_cleared() -> None:
+    run_child(
+        """
+        import gc, sys
+        import growable
+        gc.disable()
+
+        class Last(tuple):
+            pass
+
+        def finalize(last):
+            buffer, sub, find = last
+            for make in (buffer, sub):
+                try:
+                    made = make(b"abc")
+                    made.spare(3)
+                    made.release()
+                    len(made)
+                except Exception:
+                    pass
+            assert find(bytearray(b"abc"), b"b") == 1
+            seen.append(last)
+
+        class First:
+            def __del__(self):
+                Last.__del__ = finalize  # too late for the collector to call it first
+
+        class Sub(growable.Buffer):
+            pass
+
+        seen = []
+        cycle = [Last((growable.Buffer, Sub, growable.Buffer.__dict__["find"]))]
+        cycle.append(cycle)
+        first = First()
+        first.me = first
+        del first, cycle, Sub, growable
+        for name in [name for name in sys.modules if name.startswith("growable")]:
+            del sys.modules[name]
+        gc.collect()
+        assert seen
+        """
+    )

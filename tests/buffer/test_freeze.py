@@ -306,3 +306,15 @@ def test_a_subclass_freezes_too(kind: type[Buffer]) -> None:
     buffer.freeze()
     with pytest.raises(growable.StateError):
         buffer.pop()
+
+
+def test_nothing_is_written_after_a_tail_was_lent() -> None:
+    buffer = Buffer(b"x")
+    tail = buffer.spare(16)
+    buffer.append(1)
+    tail.release()
+    buffer.freeze()
+    for count in (0, 1):
+        with pytest.raises(growable.StateError):
+            buffer.advance(count)
+    assert buffer == b"x\x01"

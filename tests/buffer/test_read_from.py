@@ -337,3 +337,20 @@ def test_subclass_reads_too(kind: type[Buffer]) -> None:
     buffer = kind()
     buffer.read_from(io.BytesIO(b"abc"))
     check(buffer, b"abc")
+
+
+def test_what_a_failing_source_left_cannot_be_advanced() -> None:
+    class Source:
+        def readinto(self, view: memoryview) -> int:
+            view[:4] = b"left"
+            raise OSError("no more")
+
+    buffer = Buffer(b"abc")
+    with pytest.raises(OSError, match="no more"):
+        buffer.read_from(Source(), 10)
+    with pytest.raises(ValueError, match="lent"):
+        buffer.advance(4)
+    assert buffer.read_from(io.BytesIO(b"def"), 10) == 3
+    with pytest.raises(ValueError, match="lent"):
+        buffer.advance(1)
+    check(buffer, b"abcdef")

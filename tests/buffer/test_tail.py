@@ -273,3 +273,56 @@ def test_a_view_of_the_tail_keeps_the_address() -> None:
         assert address_of(tail) == where
         tail[0] = 0x41
         assert buffer[3] == 0x41
+
+
+def test_no_memory_for_the_view_lends_nothing() -> None:
+    testcapi = pytest.importorskip("_testcapi")
+    buffer = Buffer(b"abc")
+    memoryview(buffer).release()
+    for nth in range(10):
+        testcapi.set_nomemory(nth, nth + 1)
+        try:
+            tail = buffer.spare(10)
+        except MemoryError:
+            tail = None
+        finally:
+            testcapi.remove_mem_hooks()
+        if tail is not None:
+            tail.release()
+            return
+        with pytest.raises(ValueError, match="lent"):
+            buffer.advance(3)
+    pytest.fail("spare() never succeeded")
+
+
+def test_a_finalizer_cannot_pull_the_tail_away_while_it_is_lent() -> None:
+    """The interpreter may collect garbage while it makes the view (Python 3.11 does)."""
+    done = run_child("""
+        import gc
+        from growable import Buffer
+
+        class Meddler:
+            def __init__(self, target):
+                self.target = target
+                self.itself = self
+
+            def __del__(self):
+                try:
+                    self.target.clear()
+                    self.target.shrink_to_fit()
+                except BufferError:
+                    pass
+
+        buffer = Buffer(b"x" * 3000)
+        memoryview(buffer).release()
+        gc.disable()
+        gc.collect()
+        Meddler(buffer)
+        gc.set_threshold(1)
+        gc.enable()
+        tail = buffer.spare(5000)
+        tail[:] = b"y" * 5000
+        buffer.advance(5000)
+        print(buffer == b"x" * 3000 + b"y" * 5000)
+    """)
+    assert done.stdout == "True\n"
