@@ -2,7 +2,7 @@
  *
  * What a reader would get wrong: the ndarray that view() gave last is kept here, and holds an
  * export of the Buffer. So whatever needs the Buffer unexported first lets go of it, where nobody
- * else has it; drop_view is the only place that does. And its user may reshape it in place, so it
+ * else has it; Array_drop_view is the only place that does. And its user may reshape it in place, so it
  * is given out again only if it still shows the rows.
  *
  * What is not one store or one memcpy is the work of two methods of the Python class,
@@ -20,15 +20,9 @@ numpy_of(const ArrayObject *self)
     return &state_of(self->buffer)->numpy;
 }
 
-static Py_ssize_t
-count_rows(const ArrayObject *self)
-{
-    return (Py_ssize_t)(self->buffer->buffer.length / self->row_size);
-}
-
 /* Nobody else can see a view that only we hold. */
-static void
-drop_view(ArrayObject *self)
+void
+Array_drop_view(ArrayObject *self)
 {
     if (self->view != NULL && Py_REFCNT(self->view) == 1)
         Py_CLEAR(self->view);
@@ -77,7 +71,7 @@ is_current(const ArrayObject *self)
     if (self->view == NULL || b->released || !is_plain_rows(self, self->view))
         return false;
     const struct ndarray_fields *view = ndarray_fields(self->view);
-    return view->dimensions[0] == count_rows(self) &&
+    return view->dimensions[0] == Array_count_rows(self) &&
            (view->dimensions[0] == 0 || view->data == b->start) &&
            ((view->flags & NDARRAY_WRITEABLE) != 0) == !b->frozen;
 }
@@ -112,33 +106,29 @@ give_row_shape(const ArrayObject *self, PyObject *flat, Py_ssize_t rows)
     return array;
 }
 
-/* All rows, from an object that shows the Buffer's bytes. */
-static PyObject *
-make_array(const ArrayObject *self, PyObject *bytes)
+PyObject *
+Array_of_bytes(const ArrayObject *self, PyObject *exporter, Py_ssize_t rows, bool readonly)
 {
-    PyObject *frombuffer = numpy_of(self)->frombuffer;
-    if (frombuffer == NULL) {
+    const struct module_state *state = state_of(self->buffer);
+    if (state->numpy.frombuffer == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "growable: NumPy is gone");
         return NULL;
     }
-    Py_ssize_t rows = count_rows(self);
-    PyObject *items = PyLong_FromSsize_t(rows * self->row_items);
-    if (items == NULL)
-        return NULL;
-    PyObject *args[] = {bytes, self->dtype, items};
-    PyObject *flat = PyObject_Vectorcall(frombuffer, args, Py_ARRAY_LENGTH(args), NULL);
-    Py_DECREF(items);
+    PyObject *items = PyLong_FromSsize_t(rows * self->row_items), *flat = NULL;
+    PyObject *bytes = Export_new(state->export_type, exporter, readonly);
+    if (items != NULL && bytes != NULL) {
+        PyObject *args[] = {bytes, self->dtype, items};
+        flat = PyObject_Vectorcall(state->numpy.frombuffer, args, Py_ARRAY_LENGTH(args), NULL);
+    }
+    Py_XDECREF(items);
+    Py_XDECREF(bytes);
     return give_row_shape(self, flat, rows);
 }
 
 static PyObject *
 make_view(const ArrayObject *self, bool readonly)
 {
-    PyTypeObject *type = state_of(self->buffer)->export_type;
-    PyObject *bytes = Export_new(type, (PyObject *)self->buffer, readonly);
-    PyObject *view = bytes == NULL ? NULL : make_array(self, bytes);
-    Py_XDECREF(bytes);
-    return view;
+    return Array_of_bytes(self, (PyObject *)self->buffer, Array_count_rows(self), readonly);
 }
 
 /* A new reference. */
@@ -147,7 +137,7 @@ current_view(ArrayObject *self)
 {
     if (is_current(self))
         return Py_NewRef(self->view);
-    drop_view(self);
+    Array_drop_view(self);
     PyObject *view = make_view(self, false);
     if (view != NULL)
         Py_XSETREF(self->view, Py_NewRef(view));
@@ -187,7 +177,7 @@ static void
 prepare_growth(ArrayObject *self, size_t extra)
 {
     if (!has_room(self, extra))
-        drop_view(self);
+        Array_drop_view(self);
 }
 
 /* For a size that the compiler does not know, a call of memcpy costs more than the copy. */
@@ -344,7 +334,7 @@ static Py_ssize_t
 Array_length(PyObject *op)
 {
     const ArrayObject *self = as_array(op);
-    return gate_read(self->buffer, "len") < 0 ? -1 : count_rows(self);
+    return gate_read(self->buffer, "len") < 0 ? -1 : Array_count_rows(self);
 }
 
 static PyObject *
@@ -501,25 +491,9 @@ Array_dealloc(PyObject *op)
 /* What array.py builds on. */
 
 static PyObject *
-Array_drop_view(PyObject *op, PyObject *Py_UNUSED(unused))
+drop_view_now(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    drop_view(as_array(op));
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-Array_pin(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    as_array(op)->buffer->pins++;
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-Array_unpin(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    BufferObject *buffer = as_array(op)->buffer;
-    if (buffer->pins > 0)
-        buffer->pins--;
+    Array_drop_view(as_array(op));
     Py_RETURN_NONE;
 }
 
@@ -626,11 +600,17 @@ static PyMethodDef methods[] = {
            "It stays valid, and shows the same memory, while the Array grows. The same object is\n"
            "returned until the length changes, unless readonly is true. While anybody holds it,\n"
            "or an array made from it, rows cannot be removed."),
-    METHOD("_drop_view", Array_drop_view, METH_NOARGS,
+    METHOD("_drop_view", drop_view_now, METH_NOARGS,
            "_drop_view($self, /)\n--\n\nLet go of the cached view if nobody else has it."),
-    METHOD("_pin", Array_pin, METH_NOARGS,
-           "_pin($self, /)\n--\n\nMake every change of the length raise BufferError."),
-    METHOD("_unpin", Array_unpin, METH_NOARGS, "_unpin($self, /)\n--\n\nUndo _pin."),
+    METHOD("_resize", Array_resize, METH_VARARGS,
+           "_resize($self, rows, fill, /)\n--\n\n"
+           "Set the length; new rows are zero bytes, or those of fill."),
+    METHOD("_take", Array_take, METH_O,
+           "_take($self, index, /)\n--\n\nRemove one row and return a copy of it."),
+    METHOD("_read_once", Array_read_once, METH_VARARGS,
+           "_read_once($self, reader, source, size, kept, /)\n--\n\n"
+           "Call reader(source, room) for a tail of so many bytes, take in whole rows, and return\n"
+           "what it returned and the bytes that are left over."),
     {NULL, NULL, 0, NULL},
 };
 

@@ -31,6 +31,24 @@ as_array(PyObject *op)
     return (ArrayObject *)op;
 }
 
+static inline Py_ssize_t
+Array_count_rows(const ArrayObject *self)
+{
+    return (Py_ssize_t)(self->buffer->buffer.length / self->row_size);
+}
+
+/* Lets go of the cached view if nobody else has it. Foreign code may run. */
+void Array_drop_view(ArrayObject *self);
+
+/* The first rows of an exporter's bytes as an ndarray, which is an export of it. */
+PyObject *Array_of_bytes(const ArrayObject *self, PyObject *exporter, Py_ssize_t rows,
+                         bool readonly);
+
+/* array_tail.c */
+PyObject *Array_resize(PyObject *op, PyObject *args);
+PyObject *Array_take(PyObject *op, PyObject *index);
+PyObject *Array_read_once(PyObject *op, PyObject *args);
+
 /* array_core.c, for module.c */
 PyObject *Array_make_type(PyObject *module);
 PyObject *Array_bind_numpy(PyObject *module, PyObject *args);

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import io
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any, ClassVar, Literal, Self, SupportsIndex, TypeAlias
@@ -36,8 +37,6 @@ __all__ = ["Array"]
 
 _Reader: TypeAlias = Callable[[memoryview], int | None]
 
-# From this many bytes on, rows that must be cast are cast into the tail; below, a copy costs less.
-_CAST_IN_PLACE = 64 * 1024
 _FIRST_CHUNK = 64 * 1024
 _LARGEST_CHUNK = 16 * 1024 * 1024
 
@@ -194,14 +193,8 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
 
     def _extend_rows(self, rows: Rows) -> None:
         """Append rows of any layout whose dtype may be cast to ours."""
-        size = len(rows) * self._row_size
-        as_they_are = rows.dtype == self.dtype and rows.flags.c_contiguous
-        if as_they_are or size < _CAST_IN_PLACE:
-            self._append_rows(np.ascontiguousarray(rows, self.dtype))
-            return
-        tail = self.spare(len(rows))
-        np.copyto(tail, rows, casting="same_kind")
-        self._buffer.advance(size)
+        # Not cast into the tail: NumPy lets other threads run meanwhile, and they may append.
+        self._append_rows(np.ascontiguousarray(rows, self.dtype))
 
     def insert(self, index: SupportsIndex, row: object, /) -> None:
         """Insert one row before the given index; only at the end while exported.
@@ -236,19 +229,15 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         if length < 0:
             raise ValueError(f"resize: the length must be >= 0, got {length}")
         row = None if fill is None else self._fill_row(fill)
-        extra = length - len(self)
-        if row is None or extra <= 0:
-            self._drop_view()
-            self._buffer.resize(length * self._row_size)
-            return
-        np.copyto(self.spare(extra), row, casting="same_kind")
-        self._buffer.advance(extra * self._row_size)
+        self._resize(length, row)
 
-    def _fill_row(self, fill: object) -> Rows:
-        row = _rows.convert(fill, self.dtype)
-        if row.ndim > len(self.row_shape):
-            raise ValueError(f"expected a row of shape {self.row_shape}, not {row.shape}")
-        return row
+    def _fill_row(self, fill: object) -> memoryview:
+        value = _rows.convert(fill, self.dtype)
+        if value.ndim > len(self.row_shape):
+            raise ValueError(f"expected a row of shape {self.row_shape}, not {value.shape}")
+        row = np.empty(self.row_shape, self.dtype)
+        np.copyto(row, value, casting="same_kind")
+        return _rows.as_bytes(row)
 
     def ensure(self, n: SupportsIndex, /) -> None:
         """Make sure, now, that n more rows can be appended with no system call and no error."""
@@ -305,30 +294,16 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
             return 0
         return self._read_rows(reader, wanted) if wanted > 0 else self._read_to_end(reader)
 
-    def _read_once(self, reader: _Reader, rows: int) -> int | None:
+    def _read(self, reader: _Reader, rows: int) -> int | None:
         """Make one read of at most so many rows; return how many bytes it brought."""
-        kept = self._leftover
-        self._drop_view()
-        with self._buffer.spare(rows * self._row_size) as tail:
-            tail[: len(kept)] = kept
-            self._pin()
-            try:
-                got = _call_reader(reader, tail[len(kept) :])
-            finally:
-                self._unpin()
-            if not got:
-                return got
-            end = len(kept) + got
-            whole = end - end % self._row_size
-            rest = bytes(tail[whole:end])
-            self._buffer.advance(whole)
-            self._leftover = rest
+        size = rows * self._row_size
+        got, self._leftover = self._read_once(_call_reader, reader, size, self._leftover)
         return got
 
     def _read_rows(self, reader: _Reader, rows: int) -> int | None:
         before = len(self)
         while True:
-            got = self._read_once(reader, rows)
+            got = self._read(reader, rows)
             if not got or len(self) > before:
                 return got and len(self) - before
 
@@ -340,7 +315,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
             if room == 0 and len(self) > before:
                 return len(self) - before  # full; the next call says so
             try:
-                got = self._read_once(reader, min(chunk, room) or chunk)
+                got = self._read(reader, min(chunk, room) or chunk)
             except BaseException as error:
                 if len(self) > before:
                     error.add_note(f"growable: the {len(self) - before} rows read before stay")
@@ -354,15 +329,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
 
     def pop(self, index: SupportsIndex = -1, /) -> Any:
         """Remove one row and return a copy of it. Raises BufferError while exported."""
-        at, length = operator.index(index), len(self)
-        if length == 0:
-            raise IndexError("pop from empty Array")
-        if not -length <= at < length:
-            raise IndexError("pop index out of range")
-        at %= length
-        row = self.view()[at : at + 1].copy()[0]
-        self._delete(range(at, at + 1))
-        return row
+        return self._take(min(max(operator.index(index), -sys.maxsize), sys.maxsize))
 
     def __delitem__(self, index: SupportsIndex | slice, /) -> None:
         if isinstance(index, slice):

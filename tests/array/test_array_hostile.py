@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
@@ -310,9 +309,20 @@ def test_layout_is_checked_before_it_is_used() -> None:
     assert same(made, [1.0] + [2.0, 0.0, 1.0, 2.0] * 3)
 
 
-def test_unpin_without_a_pin() -> None:
-    made = Array()
-    made._unpin()
-    made.append(1.0)
-    gc.collect()
+def test_helpers_of_the_core_check_what_they_are_given() -> None:
+    made = Array([1.0])
+    for arguments in ((None, None, -1, b""), (None, None, 3, b"abcd"), (None, None, 3, "abc"), ()):
+        with pytest.raises((TypeError, ValueError)):
+            made._read_once(*arguments)  # type: ignore[arg-type]
+    for result in (-1, 10**30, 9, "x"):
+        with pytest.raises((OSError, OverflowError)):
+            made._read_once(lambda source, room, result=result: result, None, 8, b"")  # type: ignore[misc]
+    for rows in (-1, 2**62, 2**70, "x"):
+        with pytest.raises((MemoryError, OverflowError, TypeError)):
+            made._resize(rows, None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="not one row"):
+        made._resize(2, b"1234567")
+    for index in (1, -2, 2**70, "x"):
+        with pytest.raises((IndexError, OverflowError, TypeError)):
+            made._take(index)  # type: ignore[arg-type]
     assert made.tolist() == [1.0]
