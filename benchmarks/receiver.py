@@ -36,6 +36,7 @@ Handle: TypeAlias = Callable[[Any], object]
 Receive: TypeAlias = Callable[[Any, Handle], None]
 
 CHUNK = 256 * 1024
+WINDOW = 4 * CHUNK  # how far to go through the Buffer before its start is used again
 HEAD = struct.Struct("!I")
 OURS = "Buffer"
 RECEIVE_NAME = "recv, +="
@@ -97,7 +98,8 @@ def receive_under_views(sock: Any, handle: Handle) -> None:
         while end - pos >= 4:
             (size,) = HEAD.unpack_from(view, pos)
             if end - pos - 4 < size:
-                wanted = 4 + size - (end - pos)  # so that the next message begins at the start
+                if pos >= WINDOW or size >= CHUNK:
+                    wanted = 4 + size - (end - pos)  # the next message begins at the start again
                 break
             handle(view[pos + 4 : pos + 4 + size])
             pos += 4 + size

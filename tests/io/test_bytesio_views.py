@@ -383,3 +383,54 @@ exec(WORK)
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="new in Python 3.12")
 def test_in_an_interpreter_with_a_lock_of_its_own() -> None:
     run_child(ISOLATED)
+
+
+def test_made_by_a_finalizer_after_the_type_was_cleared() -> None:
+    run_child(
+        """
+        import gc, sys
+        import growable
+        gc.disable()
+
+        class Last(tuple):
+            pass
+
+        def finalize(last):
+            for make in last[:2]:
+                try:
+                    made = make(b"abc")
+                    made.getbuffer().release()
+                    made.write(b"x" * 10_000)
+                    made.getvalue()
+                except Exception:
+                    pass
+            for f in last[2:]:
+                try:
+                    f.read()
+                    f.getbuffer()
+                    f.close()
+                except Exception:
+                    pass
+            seen.append(last)
+
+        class First:
+            def __del__(self):
+                Last.__del__ = finalize  # too late for the collector to call it first
+
+        class Sub(growable.BytesIO):
+            pass
+
+        seen = []
+        cycle = [Last((growable.BytesIO, Sub, growable.BytesIO(b"x" * 100), Sub(b"y" * 100)))]
+        cycle.append(cycle)
+        first = First()
+        first.me = first
+        del first, cycle, Sub, growable
+        for name in [name for name in sys.modules if name.startswith("growable")]:
+            del sys.modules[name]
+        gc.collect()
+        assert seen
+        del seen[:]
+        gc.collect()
+        """
+    )
