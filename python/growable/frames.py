@@ -21,7 +21,7 @@ from growable._core import TableCore
 from growable.rows import DType, Rows
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as _pandas
 
 Batch: TypeAlias = Mapping[str, Any]
 DTypes: TypeAlias = Mapping[str, DType]
@@ -269,7 +269,7 @@ def _polars_values(series: Any, dtype: DType | None) -> Any:
 # pandas.
 
 
-def _read_pandas(frame: pandas.DataFrame, dtypes: DTypes) -> Sequence[Batch]:
+def _read_pandas(frame: _pandas.DataFrame, dtypes: DTypes) -> Sequence[Batch]:
     names = list(frame.columns)
     check_names(names, set(names))
     columns = {}
@@ -296,7 +296,7 @@ def _pandas_values(series: Any, dtype: DType | None) -> Any:
     return series.tolist()
 
 
-def to_pandas(columns: Mapping[str, Rows], copy: bool) -> pandas.DataFrame:
+def to_pandas(columns: Mapping[str, Rows], copy: bool) -> _pandas.DataFrame:
     """Return a DataFrame over arrays, each converted where pandas has no column of its kind."""
     import pandas
 

@@ -29,9 +29,9 @@ from growable.array import Array
 from growable.rows import DType, Rows, Shape
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
-    import pyarrow
+    import pandas as _pandas
+    import polars as _polars
+    import pyarrow as _pyarrow
 
 __all__ = ["Column", "Table"]
 
@@ -580,7 +580,7 @@ class Table(TableCore):
         whole: Rows = self.to_numpy(structured=True)
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
-    def to_pandas(self, *, copy: bool = False) -> pandas.DataFrame:
+    def to_pandas(self, *, copy: bool = False) -> _pandas.DataFrame:
         """Return a pandas DataFrame over the columns' own memory, which it cannot write to.
 
         Parameters
@@ -596,13 +596,13 @@ class Table(TableCore):
         """
         return _frames.to_pandas(self._readonly(), copy)
 
-    def to_arrow(self) -> pyarrow.Table:
+    def to_arrow(self) -> _pyarrow.Table:
         """Return a pyarrow Table over the columns' memory; docs/table.md says what is copied."""
         import pyarrow
 
         return pyarrow.table(self)
 
-    def to_polars(self) -> polars.DataFrame:
+    def to_polars(self) -> _polars.DataFrame:
         """Return a polars DataFrame over the columns' own memory, as far as `to_arrow` has it."""
         import polars
 
@@ -673,9 +673,11 @@ def _full_dtype(column: Column) -> DType:
     return np.dtype((column.dtype, shape)) if shape else column.dtype
 
 
-@lru_cache(maxsize=256)
-def _row_type(names: tuple[str, ...]) -> Any:
+def _make_row_type(names: tuple[str, ...]) -> Any:
     return namedtuple("Row", names, rename=True)
+
+
+_row_type = lru_cache(maxsize=256)(_make_row_type)
 
 
 # Values.
