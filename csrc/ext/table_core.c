@@ -10,6 +10,7 @@
 #include "table_core.h"
 
 #include "array_object.h"
+#include "ndarray_layout.h"
 
 enum { ROW_ON_STACK = 512 };
 
@@ -267,6 +268,21 @@ take_items(const TableObject *self, struct row *row, PyObject *tuple)
     return 0;
 }
 
+/* Whether it is an array of plain numbers, of which Python's own are made quickly. */
+static bool
+is_numbers(const TableObject *self, PyObject *row)
+{
+    const struct numpy_names *numpy = &state_of(column_at(self, 0)->buffer)->numpy;
+    if (!numpy->layout_known || !Py_IS_TYPE(row, numpy->ndarray) || ndarray_fields(row)->nd != 1)
+        return false;
+    PyObject *kind = PyObject_GetAttrString(ndarray_fields(row)->descr, "kind");
+    bool numbers = kind != NULL && PyUnicode_GET_LENGTH(kind) == 1 &&
+                   strchr("biuf", (int)PyUnicode_READ_CHAR(kind, 0)) != NULL;
+    Py_XDECREF(kind);
+    PyErr_Clear();
+    return numbers;
+}
+
 /* A new reference to the row as a tuple. */
 static PyObject *
 row_as_tuple(TableObject *self, PyObject *row)
@@ -275,6 +291,12 @@ row_as_tuple(TableObject *self, PyObject *row)
         return Py_NewRef(row);
     if (PyList_CheckExact(row))
         return PyList_AsTuple(row);
+    if (is_numbers(self, row)) {
+        PyObject *list = PyObject_CallMethod(row, "tolist", NULL);
+        PyObject *values = list == NULL ? NULL : PySequence_Tuple(list);
+        Py_XDECREF(list);
+        return values;
+    }
     PyObject *tuple = PyObject_CallMethod((PyObject *)self, "_values_of", "(O)", row);
     if (tuple != NULL && !PyTuple_Check(tuple)) {
         PyErr_SetString(PyExc_TypeError, "append: a tuple wanted");

@@ -239,8 +239,6 @@ class Table(TableCore):
             raise TypeError(
                 f"a row must be a sequence, a mapping or a record, not {type(row).__name__}"
             )
-        if isinstance(row, np.ndarray) and row.ndim == 1 and row.dtype.kind in "biuf":
-            return tuple(row.tolist())  # as Python's numbers, which the C part takes as they are
         return tuple(row)
 
     def extend(self, rows: object, /) -> None:
