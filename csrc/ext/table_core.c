@@ -489,9 +489,8 @@ check_removable(const TableObject *self)
 
 /* The gate was passed. */
 static void
-remove_bytes(BufferObject *buffer, size_t low, size_t high)
+remove_stretch(struct buffer *b, size_t low, size_t high)
 {
-    struct buffer *b = &buffer->buffer;
     size_t length = b->length;
     if (high == length)
         buffer_truncate(b, low);
@@ -499,38 +498,69 @@ remove_bytes(BufferObject *buffer, size_t low, size_t high)
         buffer_drop_front(b, high < length ? high : 0);
     else if (high < length)
         buffer_close_gap(b, low, high - low);
-    show_base(buffer);
-    assert_valid(buffer);
+}
+
+/* Rows `low`, `low + step`, ... before `high`. */
+struct removal {
+    Py_ssize_t low, high, step;
+};
+
+/* Moves what stays between the rows, and what follows them, to the front. The gate was passed. */
+static void
+remove_steps(struct buffer *b, size_t row_size, const struct removal *rows)
+{
+    char *to = b->start + (size_t)rows->low * row_size;
+    const char *from = to, *end = b->start + b->length;
+    for (Py_ssize_t at = rows->low; at < rows->high; at += rows->step) {
+        from += row_size;
+        size_t left = (size_t)(end - from), between = (size_t)(rows->step - 1) * row_size;
+        size_t kept = rows->high - at > rows->step ? between : left;
+        memmove(to, from, kept);
+        to += kept;
+        from += kept;
+    }
+    buffer_truncate(b, (size_t)(to - b->start));
 }
 
 static int
-remove_rows(TableObject *self, Py_ssize_t low, Py_ssize_t high)
+check_removal(TableObject *self, const struct removal *at)
 {
     for (Py_ssize_t i = 0; i < width_of(self); i++)
         if (drop_view(column_at(self, i)) < 0)
             return -1;
     Py_ssize_t rows = count_rows(self);
-    if (rows < 0 || (low != high && check_removable(self) < 0))
+    if (rows < 0 || (at->low != at->high && check_removable(self) < 0))
         return -1;
-    if (low < 0 || low > high || high > rows) {
-        PyErr_SetString(PyExc_IndexError, "rows to remove out of range");
-        return -1;
-    }
-    for (Py_ssize_t i = 0; low != high && i < width_of(self); i++) {
-        const ArrayObject *column = column_at(self, i);
-        remove_bytes(column->buffer, (size_t)low * column->row_size,
-                     (size_t)high * column->row_size);
-    }
-    return 0;
+    if (at->low >= 0 && at->low <= at->high && at->high <= rows && at->step > 0)
+        return 0;
+    PyErr_SetString(PyExc_IndexError, "rows to remove out of range");
+    return -1;
+}
+
+static void
+remove_rows(ArrayObject *column, const struct removal *at)
+{
+    struct buffer *b = &column->buffer->buffer;
+    if (at->step == 1)
+        remove_stretch(b, (size_t)at->low * column->row_size,
+                       (size_t)at->high * column->row_size);
+    else
+        remove_steps(b, column->row_size, at);
+    show_base(column->buffer);
+    assert_valid(column->buffer);
 }
 
 static PyObject *
 Table_remove(PyObject *op, PyObject *args)
 {
-    Py_ssize_t low, high;
-    if (!PyArg_ParseTuple(args, "nn:_remove", &low, &high))
+    TableObject *self = as_table(op);
+    struct removal at = {.step = 1};
+    if (!PyArg_ParseTuple(args, "nn|n:_remove", &at.low, &at.high, &at.step) ||
+        check_removal(self, &at) < 0)
         return NULL;
-    return remove_rows(as_table(op), low, high) < 0 ? NULL : Py_NewRef(Py_None);
+    for (Py_ssize_t i = 0; at.low != at.high && i < width_of(self); i++)
+        remove_rows(column_at(self, i), &at);
+    Py_RETURN_NONE;
 }
 
 /* Lifecycle. */
@@ -648,7 +678,7 @@ static PyMethodDef methods[] = {
     METHOD("_advance", Table_advance, METH_O,
            "_advance($self, rows, /)\n--\n\nTake in rows that all columns lent."),
     METHOD("_remove", Table_remove, METH_VARARGS,
-           "_remove($self, low, high, /)\n--\n\nRemove a stretch of rows from all columns."),
+           "_remove($self, low, high, step=1, /)\n--\n\nRemove rows from all columns."),
     {NULL, NULL, 0, NULL},
 };
 

@@ -59,6 +59,7 @@ def __getattr__(name: str) -> Any:
         globals()["Array"] = Array
         return Array
     if name == "Table":
+        import growable.array  # first: it says what to install
         from growable.table import Table
 
         globals()["Table"] = Table

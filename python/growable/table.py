@@ -313,9 +313,9 @@ class Table(TableCore):
         if len(self) == 0:
             raise IndexError("pop from empty Table")
         at = self._position(index)
-        values = tuple(column.view()[at : at + 1].copy()[0] for column in self._arrays)
-        self._remove(at, at + 1)
+        values = [column.view()[at : at + 1].copy()[0] for column in self._arrays]
         row: tuple[Any, ...] = _row_type(self._names)._make(values)
+        self._remove(at, at + 1)
         return row
 
     def __delitem__(self, index: SupportsIndex | slice, /) -> None:
@@ -328,22 +328,10 @@ class Table(TableCore):
             return
         rows = range(*index.indices(len(self)))
         rows = rows if rows.step > 0 else rows[::-1]
-        if len(rows) == 0:
-            self._remove(0, 0)
-        elif rows.step == 1 or len(rows) == 1:
-            self._remove(rows[0], rows[-1] + 1)
+        if len(rows) > 1:
+            self._remove(rows[0], rows[-1] + 1, rows.step)
         else:
-            self._remove_steps(rows)
-
-    def _remove_steps(self, rows: range) -> None:
-        low, high = rows[0], rows[-1] + 1
-        keep = np.ones(high - low, np.bool_)
-        keep[:: rows.step] = False
-        rest = [column.view()[low:high][keep] for column in self._arrays]
-        middle = low + len(rest[0])
-        self._remove(middle, high)
-        for column, values in zip(self._arrays, rest, strict=True):
-            column.view()[low:middle] = values
+            self._remove(*((rows[0], rows[0] + 1) if rows else (0, 0)))
 
     def clear(self) -> None:
         """Remove all rows. Raises BufferError while exported."""

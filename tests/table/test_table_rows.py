@@ -267,6 +267,8 @@ def test_internal_ranges_are_checked() -> None:
     for low, high in [(-1, 1), (2, 1), (0, 4), (4, 4)]:
         with pytest.raises(IndexError):
             table._remove(low, high)
+    with pytest.raises(IndexError):
+        table._remove(0, 2, 0)
     with pytest.raises(ValueError, match="block"):
         table._extend_blocks((b"",))
     with pytest.raises(ValueError, match="block"):
