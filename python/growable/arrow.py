@@ -67,7 +67,7 @@ def table_stream_capsule(columns: Mapping[str, Rows], length: int) -> object:
 
 
 def _describe_table(columns: Mapping[str, Rows], length: int) -> Node:
-    children = tuple(describe(rows, name) for name, rows in columns.items())
+    children = tuple([describe(rows, name) for name, rows in columns.items()])
     return ("+s", "", length, 0, (None,), children)
 
 

@@ -59,10 +59,8 @@ def names_of(row: object) -> Collection[str] | None:
 def check_names(given: Iterable[str], wanted: Collection[str]) -> None:
     """Refuse names that are missing, and names that are no column."""
     names = list(given)
-    if len(names) == len(wanted) and all(name in wanted for name in names):
-        if len(set(names)) == len(names):
-            return
-        raise ValueError(f"two columns have the same name, among {names}")
+    if len(names) == len(wanted) and set(names) == set(wanted):
+        return
     missing = [name for name in wanted if name not in names]
     unknown = [name for name in names if name not in wanted]
     parts = [f"no values for column {name!r}" for name in missing[:3]]

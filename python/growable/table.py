@@ -5,6 +5,7 @@ gives out are ndarrays and frames over the columns' own memory; they stay valid 
 
 The one thing a reader would get wrong: whatever changes the length is done by the C part for all
 columns at once, after everything that can fail. Nothing here may change the length of one column.
+Tuples are made of lists, not of generators, with which some interpreters crash when out of memory.
 """
 
 from __future__ import annotations
@@ -234,7 +235,7 @@ class Table(TableCore):
         if names is not None:
             _frames.check_names(names, self._names)
             named: Any = row
-            return tuple(named[name] for name in self._names)
+            return tuple([named[name] for name in self._names])
         if isinstance(row, str | bytes | bytearray) or not hasattr(row, "__iter__"):
             raise TypeError(
                 f"a row must be a sequence, a mapping or a record, not {type(row).__name__}"
@@ -438,12 +439,12 @@ class Table(TableCore):
         """
         if isinstance(index, str):
             return self._column(index)
-        if isinstance(index, list) and index and all(isinstance(name, str) for name in index):
+        if isinstance(index, list) and index and not [x for x in index if not isinstance(x, str)]:
             return self._with_columns(index)
         many = isinstance(index, slice | list | Array) or np.ndim(index) > 0
         if not many or isinstance(index, tuple):
             at = self._position(index)
-            return _row_type(self._names)._make(column[at] for column in self._arrays)
+            return _row_type(self._names)._make([column[at] for column in self._arrays])
         if isinstance(index, Array):
             index = index.view()
         return self._with_rows(index)
@@ -471,7 +472,7 @@ class Table(TableCore):
         parts = [np.ascontiguousarray(column.view()[index]) for column in self._arrays]
         if parts[0].ndim != self._arrays[0].ndim:
             raise IndexError("the rows of a Table are chosen by a one-dimensional index")
-        result._extend_blocks(tuple(_rows.as_bytes(part) for part in parts))
+        result._extend_blocks(tuple([_rows.as_bytes(part) for part in parts]))
         return result
 
     def _position(self, index: SupportsIndex) -> int:
