@@ -39,7 +39,7 @@ format: $(VENV)/.dev ## put the Python files into style
 
 types: $(VENV)/.dev ## check types, and the stubs against what is installed
 	$(BIN)/mypy
-	$(BIN)/python -P -m mypy.stubtest growable
+	$(BIN)/python -P -m mypy.stubtest --mypy-config-file pyproject.toml growable
 
 ctest: $(VENV)/.cmake ## build and run the C tests
 	PATH="$(abspath $(BIN)):$$PATH" cmake --preset dev

@@ -1,37 +1,13 @@
-/* arrow_export.c - see arrow_export.h. The structs are those of the Arrow C data interface.
+/* arrow_export.c - see arrow_export.h. The structs are in arrow_abi.h.
  *
  * What a reader would get wrong: a struct that is being built has no release function yet, so what
  * fails half-way frees it by hand; from the moment it has one, that alone frees it.
  */
 #include "arrow_export.h"
 
-#include <stdint.h>
 #include <string.h>
 
-struct ArrowSchema {
-    const char *format;
-    const char *name;
-    const char *metadata;
-    int64_t flags;
-    int64_t n_children;
-    struct ArrowSchema **children;
-    struct ArrowSchema *dictionary;
-    void (*release)(struct ArrowSchema *);
-    void *private_data;
-};
-
-struct ArrowArray {
-    int64_t length;
-    int64_t null_count;
-    int64_t offset;
-    int64_t n_buffers;
-    int64_t n_children;
-    const void **buffers;
-    struct ArrowArray **children;
-    struct ArrowArray *dictionary;
-    void (*release)(struct ArrowArray *);
-    void *private_data;
-};
+#include "arrow_abi.h"
 
 enum { FLAG_NULLABLE = 2 };
 
@@ -92,8 +68,6 @@ free_schema(struct ArrowSchema *schema)
     schema->release = NULL;
 }
 
-static int fill_schema(struct ArrowSchema *schema, PyObject *object);
-
 static int
 fill_schema_children(struct ArrowSchema *schema, PyObject *children)
 {
@@ -105,15 +79,15 @@ fill_schema_children(struct ArrowSchema *schema, PyObject *children)
     for (Py_ssize_t i = 0; i < n; i++) {
         schema->children[i] = allocate(1, sizeof(struct ArrowSchema));
         if (schema->children[i] == NULL ||
-            fill_schema(schema->children[i], PyTuple_GET_ITEM(children, i)) < 0)
+            Arrow_fill_schema(schema->children[i], PyTuple_GET_ITEM(children, i)) < 0)
             return -1;
     }
     return 0;
 }
 
 /* Zeroed memory becomes a schema, or stays released. */
-static int
-fill_schema(struct ArrowSchema *schema, PyObject *object)
+int
+Arrow_fill_schema(struct ArrowSchema *schema, PyObject *object)
 {
     struct node node;
     if (Py_EnterRecursiveCall(" in an Arrow schema"))
@@ -150,7 +124,7 @@ Arrow_schema(PyObject *Py_UNUSED(module), PyObject *node)
     if (schema == NULL)
         return NULL;
     PyObject *capsule = NULL;
-    if (fill_schema(schema, node) == 0)
+    if (Arrow_fill_schema(schema, node) == 0)
         capsule = PyCapsule_New(schema, "arrow_schema", destroy_schema);
     if (capsule == NULL) {
         if (schema->release != NULL)
@@ -220,8 +194,6 @@ fill_buffers(struct ArrowArray *array, PyObject *buffers)
     return 0;
 }
 
-static int fill_array(struct ArrowArray *array, PyObject *object);
-
 static int
 fill_array_children(struct ArrowArray *array, PyObject *children)
 {
@@ -233,15 +205,15 @@ fill_array_children(struct ArrowArray *array, PyObject *children)
     for (Py_ssize_t i = 0; i < n; i++) {
         array->children[i] = allocate(1, sizeof(struct ArrowArray));
         if (array->children[i] == NULL ||
-            fill_array(array->children[i], PyTuple_GET_ITEM(children, i)) < 0)
+            Arrow_fill_array(array->children[i], PyTuple_GET_ITEM(children, i)) < 0)
             return -1;
     }
     return 0;
 }
 
 /* Zeroed memory becomes an array, or stays released. */
-static int
-fill_array(struct ArrowArray *array, PyObject *object)
+int
+Arrow_fill_array(struct ArrowArray *array, PyObject *object)
 {
     struct node node;
     if (Py_EnterRecursiveCall(" in an Arrow array"))
@@ -279,7 +251,7 @@ Arrow_array(PyObject *Py_UNUSED(module), PyObject *node)
     if (array == NULL)
         return NULL;
     PyObject *capsule = NULL;
-    if (fill_array(array, node) == 0)
+    if (Arrow_fill_array(array, node) == 0)
         capsule = PyCapsule_New(array, "arrow_array", destroy_array);
     if (capsule == NULL) {
         if (array->release != NULL)

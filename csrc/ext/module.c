@@ -10,6 +10,7 @@
 #include "bytesio_object.h"
 #include "export.h"
 #include "pinned.h"
+#include "table_core.h"
 #include "tail.h"
 
 #ifdef GROWABLE_FAULT
@@ -277,7 +278,12 @@ make_types(PyObject *module, struct module_state *state)
     if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
         publish_type(module, "BytesIO", state->bytesio_type) < 0)
         return -1;
-    return publish_type(module, "ArrayCore", state->array_type);
+    if (publish_type(module, "ArrayCore", state->array_type) < 0)
+        return -1;
+    PyObject *table_type = Table_make_type(module);
+    int result = PyModule_AddObjectRef(module, "TableCore", table_type);
+    Py_XDECREF(table_type);
+    return result;
 }
 
 static int
@@ -373,6 +379,8 @@ static PyMethodDef functions[] = {
      "arrow_schema($module, node, /)\n--\n\nThe type of a node, in a PyCapsule."},
     {"arrow_array", Arrow_array, METH_O,
      "arrow_array($module, node, /)\n--\n\nThe buffers of a node, in a PyCapsule."},
+    {"arrow_stream", Arrow_stream, METH_O,
+     "arrow_stream($module, node, /)\n--\n\nThe type and the buffers of a node, in a PyCapsule."},
     {"bind_numpy", Array_bind_numpy, METH_VARARGS,
      "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
      "Tell the core of NumPy: its types, and two arrays to check the layout on."},

@@ -24,6 +24,7 @@ from growable.errors import (
 if TYPE_CHECKING:
     from growable import aio as aio
     from growable.array import Array as Array
+    from growable.table import Table as Table
 
 __version__: str
 
@@ -57,11 +58,17 @@ def __getattr__(name: str) -> Any:
 
         globals()["Array"] = Array
         return Array
+    if name == "Table":
+        import growable.array  # first: it says what to install
+        from growable.table import Table
+
+        globals()["Table"] = Table
+        return Table
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "Array", "aio"} - {"TYPE_CHECKING", "Any"})
+    return sorted({*globals(), *__all__, "Array", "Table", "aio"} - {"TYPE_CHECKING", "Any"})
 
 
 _config.apply_environment()

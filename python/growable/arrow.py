@@ -13,14 +13,22 @@ validity bitmap, which is new memory; the values still are not copied.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from growable._core import arrow_array, arrow_schema
+from growable._core import arrow_array, arrow_schema, arrow_stream
 from growable.rows import DType, Rows
 
-__all__ = ["array_capsules", "describe", "schema_capsule"]
+__all__ = [
+    "array_capsules",
+    "describe",
+    "schema_capsule",
+    "table_capsules",
+    "table_schema_capsule",
+    "table_stream_capsule",
+]
 
 # (format, name, length, null_count, buffers, children)
 Node: TypeAlias = tuple[str, str, int, int, tuple[Any, ...], tuple[Any, ...]]
@@ -40,6 +48,27 @@ def array_capsules(rows: Rows, name: str = "") -> tuple[object, object]:
     """Return the type and the contents of the rows in two capsules."""
     node = describe(rows, name)
     return arrow_schema(node), arrow_array(node)
+
+
+def table_schema_capsule(columns: Mapping[str, Rows]) -> object:
+    """Return the names and types of columns in a capsule."""
+    return arrow_schema(_describe_table(columns, 0))
+
+
+def table_capsules(columns: Mapping[str, Rows], length: int) -> tuple[object, object]:
+    """Return columns of equal length, a record batch, in two capsules."""
+    node = _describe_table(columns, length)
+    return arrow_schema(node), arrow_array(node)
+
+
+def table_stream_capsule(columns: Mapping[str, Rows], length: int) -> object:
+    """Return columns of equal length, a stream of one record batch, in a capsule."""
+    return arrow_stream(_describe_table(columns, length))
+
+
+def _describe_table(columns: Mapping[str, Rows], length: int) -> Node:
+    children = tuple([describe(rows, name) for name, rows in columns.items()])
+    return ("+s", "", length, 0, (None,), children)
 
 
 def describe(rows: Rows, name: str = "") -> Node:

@@ -154,7 +154,7 @@ def test_rounds(text_file: Path) -> None:
 
 def test_every_round_starts_with_another() -> None:
     count = len(race.CONTESTANTS)
-    order = race._schedule(count)
+    order = race.schedule(race.CONTESTANTS, count)
     assert order[::count] == list(race.CONTESTANTS)
     assert sorted(order) == sorted(race.CONTESTANTS * count)
 

@@ -1,7 +1,8 @@
 """`growable demo`: grow a buffer under live views on real input, beside the built-in ways.
 
 This file is the command. race.py starts the runs, measure.py is what each run does, outcome.py
-makes one document of the results and demo_text.py shows it.
+makes one document of the results and demo_text.py shows it. With --array it is array_demo.py that
+does all that, for rows of numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from growable.cli import report
+from growable.cli import array_demo, report
 from growable.cli.demo_text import show
 from growable.cli.outcome import make_outcome
 from growable.cli.race import race
@@ -35,11 +36,30 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="grow a buffer under live views, beside bytearray, BytesIO and list + join",
         description="Stream files into a growable.Buffer while views taken at the very start stay "
         "open; check that they still show the right bytes at the same address; and show time and "
-        "memory beside bytearray, io.BytesIO and list + join.",
+        "memory beside bytearray, io.BytesIO and list + join. With --array: append the rows of a "
+        "CSV file to a growable.Array and a growable.Table while a column is averaged now and "
+        "then, beside list + np.array, np.append, doubling by hand and array.array.",
         epilog="Sizes are bytes, or such as 10MB or 64GiB.",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="input (default: the standard library's sources)"
+    )
+    parser.add_argument(
+        "--array",
+        action="store_true",
+        help="rows of numbers: FILE is a CSV file (default: one that the demo writes first)",
+    )
+    parser.add_argument(
+        "--rows",
+        type=_count_argument,
+        help="with --array: repeat or cut the table to so many rows "
+        f"(default: the named file once, or {array_demo.DEFAULT_ROWS:,})",
+    )
+    parser.add_argument(
+        "--every",
+        type=_count_argument,
+        help="with --array: average the column after so many rows "
+        f"(default: {array_demo.DEFAULT_EVERY:,})",
     )
     parser.add_argument(
         "--size",
@@ -50,8 +70,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--chunk",
         type=_size_argument,
-        default=DEFAULT_CHUNK,
-        help="append so much at a time (default: %(default)s)",
+        help=f"append so much at a time (default: {DEFAULT_CHUNK})",
     )
     parser.add_argument(
         "--rounds",
@@ -86,8 +105,18 @@ def _rounds_argument(text: str) -> int:
     return int(text)
 
 
+def _count_argument(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10**12:
+        raise argparse.ArgumentTypeError(f"must be a number of rows, 1 or more, not {text!r}")
+    return int(text)
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
+    _check_usage(options)
+    if options.array:
+        with _progress(options) as progress:
+            return array_demo.run(options, progress)
     source = _input(options)
     rounds = options.rounds or _default_rounds(source.size)
     console = None if options.json else report.open_console()
@@ -102,10 +131,20 @@ def run(options: argparse.Namespace) -> int:
     return 0 if outcome["ok"] else EXIT_CHECK_FAILED
 
 
+def _check_usage(options: argparse.Namespace) -> None:
+    """Refuse options that mean nothing together."""
+    others = ("size", "chunk", "numpy") if options.array else ("rows", "every")
+    for name in others:
+        if getattr(options, name) is not None:
+            where = "not with --array" if options.array else "only with --array"
+            raise CommandError(f"--{name} can be given {where}")
+
+
 def _input(options: argparse.Namespace) -> Input:
+    chunk = options.chunk or parse_size(DEFAULT_CHUNK)
     if options.files:
-        return named_files(options.files, options.size, options.chunk)
-    return standard_library(options.size or parse_size(DEFAULT_SIZE), options.chunk)
+        return named_files(options.files, options.size, chunk)
+    return standard_library(options.size or parse_size(DEFAULT_SIZE), chunk)
 
 
 def _check_possible(source: Input, options: argparse.Namespace) -> None:

@@ -107,7 +107,7 @@ class Stopwatch:
         self.worst = max(self.worst, elapsed)
 
     def _report(self) -> None:
-        _tell({"progress": self._done})
+        tell({"progress": self._done})
         self._done = 0
         self._next_report = time.monotonic() + PROGRESS_PERIOD
 
@@ -264,26 +264,35 @@ def _find_numpy(wanted: str) -> Any:
     return numpy
 
 
-def _tell(message: dict[str, Any]) -> None:
+def tell(message: dict[str, Any]) -> None:
+    """Send one message to the parent."""
     print(json.dumps(message), flush=True)
 
 
-def child() -> int:
+def carry_out(work: Callable[[dict[str, Any]], Any]) -> int:
     """Read a plan from stdin, carry it out, and print progress and the result as JSON lines."""
     plan = json.load(sys.stdin)
-    source = Input(**{**plan["source"], "files": tuple(plan["source"]["files"])})
     gc.disable()
     try:
-        if plan["contestant"] == "Buffer":
-            result = run_buffer(source, _find_numpy(plan["numpy"]), plan["huge_pages"])
-        elif plan["contestant"] == "refusal":
-            result = run_refusal(source)
-        else:
-            result = run_peer(plan["contestant"], source)
+        result = work(plan)
     except KeyboardInterrupt:
         return 130
     except (OSError, MemoryError, ImportError) as error:
-        _tell({"error": f"{type(error).__name__}: {error}"})
+        tell({"error": f"{type(error).__name__}: {error}"})
         return 1
-    _tell({"result": asdict(result)})
+    tell({"result": asdict(result)})
     return 0
+
+
+def child() -> int:
+    """Do what the parent's plan says."""
+    return carry_out(_run_plan)
+
+
+def _run_plan(plan: dict[str, Any]) -> Result:
+    source = Input(**{**plan["source"], "files": tuple(plan["source"]["files"])})
+    if plan["contestant"] == "Buffer":
+        return run_buffer(source, _find_numpy(plan["numpy"]), plan["huge_pages"])
+    if plan["contestant"] == "refusal":
+        return run_refusal(source)
+    return run_peer(plan["contestant"], source)

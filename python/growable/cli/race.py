@@ -10,7 +10,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,10 +30,9 @@ WARM_UP = ("list + join", "Buffer")
 # -P keeps the current folder's files from standing in for modules. Where this package was found is
 # added at the end, for a parent that found it by other means than the child will.
 _BOOTSTRAP = """\
-import sys
+import importlib, sys
 sys.path.append(sys.argv[1])
-from growable.cli.measure import child
-sys.exit(child())
+sys.exit(importlib.import_module(sys.argv[2]).child())
 """
 
 
@@ -60,7 +59,7 @@ def race(source: Input, rounds: int, numpy: str, progress: Callable[[int, int], 
     progress : callable
         Called with the bytes streamed so far, and in all.
     """
-    order = _schedule(rounds)
+    order = schedule(CONTESTANTS, rounds)
     total, done = source.size * (1 + len(WARM_UP) + len(order)), 0
 
     def advance(count: int) -> None:
@@ -79,12 +78,12 @@ def race(source: Input, rounds: int, numpy: str, progress: Callable[[int, int], 
     return results
 
 
-def _schedule(rounds: int) -> list[str]:
+def schedule(contestants: Sequence[str], rounds: int) -> list[str]:
     """Return the order of the runs: each round starts with another contestant."""
     order: list[str] = []
     for turn in range(rounds):
-        at = turn % len(CONTESTANTS)
-        order += CONTESTANTS[at:] + CONTESTANTS[:at]
+        at = turn % len(contestants)
+        order += [*contestants[at:], *contestants[:at]]
     return order
 
 
@@ -107,9 +106,14 @@ def _run_child(name: str, source: Input, numpy: str, advance: Advance) -> Run:
         "source": asdict(source),
         "numpy": numpy,
     }
+    return run_child("growable.cli.measure", plan, advance)
+
+
+def run_child(module: str, plan: Run, advance: Advance) -> Run:
+    """Carry out a plan with ``child()`` of a module, in a process of its own; return its result."""
     root = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _BOOTSTRAP, root],
+        [sys.executable, "-P", "-c", _BOOTSTRAP, root, module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -97,6 +97,11 @@ def print_json(report: object) -> None:
     print(json.dumps(report, indent=2))
 
 
+def printable(name: str) -> str:
+    """Return a file's name as it may be shown."""
+    return name if name.isprintable() else ascii(name)
+
+
 def size_text(size: int | None, *, none: str = "no limit") -> str:
     """Return a size for people: 1536 is "1.5 KiB". For None return `none`."""
     if size is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from growable.cli.report import CommandError
+from growable.cli.report import CommandError, printable
 
 HEAD_SIZE = 64
 """How many bytes come first, alone: the contents when the views are taken."""
@@ -41,7 +41,7 @@ def named_files(names: Sequence[str], size: int | None, chunk: int) -> Input:
         When a file is missing, unreadable, empty or no regular file.
     """
     total = sum(_checked_size(name) for name in names)
-    what = f"{len(names):,} files" if len(names) > 1 else _shown(names[0])
+    what = f"{len(names):,} files" if len(names) > 1 else printable(names[0])
     return Input(what, tuple(names), total, size or total, chunk)
 
 
@@ -82,10 +82,6 @@ def _checked_size(name: str) -> int:
     if not found.st_size:
         raise CommandError(f"cannot read {name!r}: the file is empty")
     return found.st_size
-
-
-def _shown(name: str) -> str:
-    return name if name.isprintable() else ascii(name)
 
 
 def _open_without_waiting(name: str, flags: int) -> int:

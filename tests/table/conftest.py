@@ -1,0 +1,7 @@
+"""Table needs NumPy: without it this folder is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("numpy")
