@@ -269,7 +269,7 @@ def array_subjects() -> Subjects:
 
     row = np.arange(16.0)
     return {
-        LOOP: (None, None),
+        LOOP: (list, list),
         "append(float), array('d')": (partial(array, "d"), Array),
         "append(int), array('q')": (partial(array, "q"), partial(Array, dtype=np.int64)),
         "view(), np.frombuffer(b)": (bytearray(8000), Array(np.zeros(1000))),
