@@ -171,13 +171,15 @@ has_room(const ArrayObject *self, size_t extra)
     return self->buffer->pins == 0 && extra <= b->limit - b->length;
 }
 
-/* So that a Buffer which only the cached view pins may move. Letting go of that may run the
- * callback of a weak reference: look at all arguments anew. */
-static void
-prepare_growth(ArrayObject *self, size_t extra)
+/* So that a Buffer which only the cached view pins may move. True if that was done: letting go of a
+ * view may run the callback of a weak reference, so all arguments have to be looked at anew. */
+static inline bool
+made_movable(ArrayObject *self, size_t extra)
 {
-    if (!has_room(self, extra))
-        Array_drop_view(self);
+    if (has_room(self, extra))
+        return false;
+    Array_drop_view(self);
+    return true;
 }
 
 /* For a size that the compiler does not know, a call of memcpy costs more than the copy. */
@@ -203,7 +205,7 @@ static int
 put_row(ArrayObject *self, const char *row)
 {
     size_t size = self->row_size;
-    prepare_growth(self, size);
+    (void)made_movable(self, size);
     if (gate_grow(self->buffer, size, "append") < 0)
         return -1;
     copy_row(buffer_take_in(&self->buffer->buffer, size), row, size);
@@ -217,8 +219,7 @@ static PyObject *
 append_any(ArrayObject *self, PyObject *row)
 {
     if (is_plain_row(self, row)) {
-        prepare_growth(self, self->row_size);
-        if (is_plain_row(self, row))
+        if (!made_movable(self, self->row_size) || is_plain_row(self, row))
             return Buffer_append_bytes(self->buffer, ndarray_fields(row)->data, self->row_size,
                                        "append") < 0 ? NULL : Py_NewRef(Py_None);
     }
@@ -316,13 +317,12 @@ Array_extend(PyObject *op, PyObject *source)
 {
     ArrayObject *self = as_array(op);
     if (is_plain_rows(self, source)) {
-        prepare_growth(self, size_of_rows(self, source));
-        if (is_plain_rows(self, source))
+        if (!made_movable(self, size_of_rows(self, source)) || is_plain_rows(self, source))
             return extend_plain(self, source);
     }
     else if (is_packable(self, source)) {
-        prepare_growth(self, (size_t)PySequence_Fast_GET_SIZE(source) * self->row_size);
-        if (is_packable(self, source))
+        size_t size = (size_t)PySequence_Fast_GET_SIZE(source) * self->row_size;
+        if (!made_movable(self, size) || is_packable(self, source))
             return extend_packed(self, source);
     }
     return PyObject_CallMethod(op, "_extend_other", "(O)", source);

@@ -1,6 +1,7 @@
-"""Operations on an Array while the interpreter's allocations are refused, one after the other.
+"""Operations on an Array while what they ask for is refused, one thing after the other.
 
-Run as a child by the test beside it: `python array_faults.py OPERATION...`. What fails must leave the
+Run as a child by the test beside it: `python array_faults.py WHAT OPERATION...`, where WHAT is `memory`
+(the interpreter's allocations) or `system` (our calls into the operating system). What fails must leave the
 Array as it was; what succeeds all the same must have done its work. Prints how many refusals were met.
 
 Only contents are compared: where memory is refused to NumPy or to a generator, these may lose a
@@ -9,15 +10,16 @@ reference, and with it an export, in the versions that we know.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from growable import Array
+from growable import Array, _core
 
 LOT = np.arange(5000.0)
 ROWS = [1.5, 2.5] * 50
@@ -69,16 +71,45 @@ CHANGES = {
 }
 
 
+KINDS = ("fresh", "viewed", "large")
+
+
 def fresh(kind: str) -> Array:
     made = Array([1.0, 2.0, 3.0])
     if kind == "viewed":
         made.view()
+    if kind == "large":
+        made.extend(LOT)
+        made.ensure(5000)
     return made
 
 
-def run(name: str, kind: str) -> int:
+@contextlib.contextmanager
+def refused_memory(first: int) -> Iterator[None]:
+    """Refuse the interpreter's allocation number `first`."""
     import _testcapi
 
+    _testcapi.set_nomemory(first, first + 1)
+    try:
+        yield
+    finally:
+        _testcapi.remove_mem_hooks()
+
+
+@contextlib.contextmanager
+def refused_system(first: int) -> Iterator[None]:
+    """Refuse our call number `first` into the operating system, and all later ones."""
+    _core._fault_arm(first + 1, -1)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        _core._fault_disarm()  # type: ignore[attr-defined]
+
+
+REFUSED = {"memory": refused_memory, "system": refused_system}
+
+
+def run(what: str, name: str, kind: str) -> int:
     act = OPERATIONS[name]
     act(fresh(kind))  # imports and caches
     expected = fresh(kind)
@@ -87,16 +118,17 @@ def run(name: str, kind: str) -> int:
     met = 0
     for first in range(2000):
         made, kept, error = fresh(kind), None, None
-        _testcapi.set_nomemory(first, first + 1)
         try:
-            kept = act(made)
+            with REFUSED[what](first):
+                kept = act(made)
         except BaseException as raised:
             error = type(raised)
-        finally:
-            _testcapi.remove_mem_hooks()
         after = made.tobytes()
         if error is None:
             assert after == result, (name, kind, first, after)
+        elif name == "read_from":  # what was read stays
+            met += 1
+            assert after.startswith(fresh(kind).tobytes())
         else:
             met += 1
             assert after == fresh(kind).tobytes(), (name, kind, first, error, after)
@@ -109,5 +141,5 @@ def run(name: str, kind: str) -> int:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        print(f"{name}: {sum([run(name, kind) for kind in ('fresh', 'viewed')])}", flush=True)
+    for name in sys.argv[2:]:
+        print(f"{name}: {sum([run(sys.argv[1], name, kind) for kind in KINDS])}", flush=True)
