@@ -17,7 +17,17 @@ from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Se
 from datetime import datetime
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, SupportsIndex, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    NoReturn,
+    Self,
+    SupportsIndex,
+    TypeAlias,
+    overload,
+)
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -311,32 +321,21 @@ class Table(TableCore):
 
     def pop(self, index: SupportsIndex = -1, /) -> tuple[Any, ...]:
         """Remove one row and return a copy of it. Raises BufferError while exported."""
+        at = operator.index(index)
         if len(self) == 0:
             raise IndexError("pop from empty Table")
-        at = self._position(index)
-        values = [column.view()[at : at + 1].copy()[0] for column in self._arrays]
-        row: tuple[Any, ...] = _row_type(self._names)._make(values)
-        self._remove(at, at + 1)
+        row: tuple[Any, ...] = self._take(at, _row_type(self._names)._make)
         return row
 
     def __delitem__(self, index: SupportsIndex | slice, /) -> None:
         """Remove rows; from the front without moving the others."""
         if isinstance(index, str):
             raise TypeError("the columns of a Table are fixed; make another without the column")
-        if not isinstance(index, slice):
-            at = self._position(index)
-            self._remove(at, at + 1)
-            return
-        rows = range(*index.indices(len(self)))
-        rows = rows if rows.step > 0 else rows[::-1]
-        if len(rows) > 1:
-            self._remove(rows[0], rows[-1] + 1, rows.step)
-        else:
-            self._remove(*((rows[0], rows[0] + 1) if rows else (0, 0)))
+        self._remove(index)
 
     def clear(self) -> None:
         """Remove all rows. Raises BufferError while exported."""
-        self._remove(0, len(self))
+        self._remove(slice(None))
 
     def shrink_to_fit(self) -> None:
         """Give back memory that the rows do not need. While exported nothing moves."""
@@ -432,6 +431,12 @@ class Table(TableCore):
     def __contains__(self, name: object, /) -> bool:
         return name in self._names
 
+    @overload
+    def __getitem__(self, index: str, /) -> Column: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice | list[Any] | Rows | Array, /) -> Self: ...
     def __getitem__(self, index: Any, /) -> Any:
         """Return a column by name, a row by number, or a Table: a copy of rows or columns.
 
@@ -543,6 +548,10 @@ class Table(TableCore):
 
     # Exchange with others.
 
+    @overload
+    def to_numpy(self, *, structured: Literal[False] = False) -> dict[str, Rows]: ...
+    @overload
+    def to_numpy(self, *, structured: Literal[True]) -> Rows: ...
     def to_numpy(self, *, structured: bool = False) -> Any:
         """Return the columns as ndarrays by name, without a copy; or one structured array, a copy.
 
