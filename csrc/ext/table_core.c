@@ -615,29 +615,55 @@ copy_of_row(const TableObject *self, Py_ssize_t at)
     return values;
 }
 
-/* Removes one row and returns what `make` makes of it; made first, since that may fail. */
+/* The row as a tuple of a subclass of tuple, made without running its Python code. */
+static PyObject *
+copy_of_row_as(const TableObject *self, Py_ssize_t at, PyObject *kind)
+{
+    PyObject *values = copy_of_row(self, at);
+    PyObject *args = values == NULL ? NULL : PyTuple_Pack(1, values);
+    PyObject *row = args == NULL ? NULL : PyTuple_Type.tp_new((PyTypeObject *)kind, args, NULL);
+    Py_XDECREF(values);
+    Py_XDECREF(args);
+    return row;
+}
+
+/* Removes one row and returns it. It is made first, since that may fail; what finalizers did to the
+ * table meanwhile is looked for, and then it is made again. */
+static PyObject *
+take_row(TableObject *self, const struct removal *index, PyObject *kind)
+{
+    const struct buffer *first = &column_at(self, 0)->buffer->buffer;
+    for (;;) {
+        struct removal at = *index;
+        if (check_removal(self, &at) < 0)
+            return NULL;
+        const char *start = first->start;
+        size_t length = first->length;
+        PyObject *row = copy_of_row_as(self, at.low, kind);
+        if (row == NULL)
+            return NULL;
+        if (first->start == start && first->length == length && check_removable(self) == 0) {
+            remove_from_all(self, &at);
+            return row;
+        }
+        Py_DECREF(row);
+        if (PyErr_Occurred())
+            return NULL;
+    }
+}
+
 static PyObject *
 Table_take(PyObject *op, PyObject *args)
 {
-    TableObject *self = as_table(op);
     struct removal at;
-    PyObject *index, *make;
-    if (!PyArg_ParseTuple(args, "OO:_take", &index, &make) || read_index(index, &at) < 0)
+    PyObject *index, *kind;
+    if (!PyArg_ParseTuple(args, "OO!:_take", &index, &PyType_Type, &kind))
         return NULL;
-    if (!at.one) {
-        PyErr_SetString(PyExc_TypeError, "_take: the number of a row wanted");
+    if (PySlice_Check(index) || !PyType_IsSubtype((PyTypeObject *)kind, &PyTuple_Type)) {
+        PyErr_SetString(PyExc_TypeError, "_take: the number of a row and a tuple type wanted");
         return NULL;
     }
-    if (check_removal(self, &at) < 0)
-        return NULL;
-    PyObject *values = copy_of_row(self, at.low);
-    PyObject *row = values == NULL ? NULL : PyObject_CallOneArg(make, values);
-    Py_XDECREF(values);
-    if (row != NULL && check_removal(self, &at) < 0)
-        Py_CLEAR(row);
-    if (row != NULL)
-        remove_from_all(self, &at);
-    return row;
+    return read_index(index, &at) < 0 ? NULL : take_row(as_table(op), &at, kind);
 }
 
 /* Lifecycle. */
@@ -757,7 +783,7 @@ static PyMethodDef methods[] = {
     METHOD("_remove", Table_remove, METH_O,
            "_remove($self, index, /)\n--\n\nRemove a row, or a slice of rows, from all columns."),
     METHOD("_take", Table_take, METH_VARARGS,
-           "_take($self, index, make, /)\n--\n\nRemove one row and return make(its values)."),
+           "_take($self, index, kind, /)\n--\n\nRemove one row and return it as a kind of tuple."),
     {NULL, NULL, 0, NULL},
 };
 

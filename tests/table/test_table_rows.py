@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -306,6 +307,53 @@ def test_steps(step: int) -> None:
             assert table["price"].tolist() == [n / 4 for n in expected]
 
 
+def test_threads_see_whole_rows() -> None:
+    table = Table({"a": "i8", "b": "f8", "c": "M8[s]"})
+    until, problems = time.monotonic() + 1.0, []
+
+    def check(a: Any, b: Any, c: Any) -> None:
+        if not (len(a) == len(b) == len(c) and (a == b).all() and (a == c.astype("i8")).all()):
+            problems.append((a, b, c))
+
+    def repeat(act: Any) -> None:
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            try:
+                act(number)
+            except (BufferError, IndexError):
+                pass
+
+    def row(number: int) -> None:
+        a, b, c = table[0]
+        check(np.array([a]), np.array([b]), np.array([c]))
+
+    def arrow(number: int) -> None:
+        table.__arrow_c_stream__()
+        table.__arrow_c_array__()
+
+    acts = [
+        lambda n: table.append((n, n, np.datetime64(n, "s"))),
+        lambda n: table.extend({"a": [n] * 9, "b": [n] * 9, "c": np.full(9, n, "M8[s]")}),
+        lambda n: table.pop(0),
+        lambda n: table.__delitem__(slice(100, None)),
+        lambda n: check(*table.to_numpy().values()),
+        lambda n: check(*table.copy().to_numpy().values()),
+        lambda n: check(*table[::2].to_numpy().values()),
+        lambda n: [check(*map(np.atleast_1d, each)) for each in table],
+        lambda n: repr(table),
+        row,
+        arrow,
+    ]
+    threads = [threading.Thread(target=repeat, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    assert table.exports == 0
+
+
 def test_threads_pop_each_row_once() -> None:
     table = ticks(4000)
     taken: list[Any] = []
@@ -327,10 +375,9 @@ def test_threads_pop_each_row_once() -> None:
 
 def test_internal_arguments_are_checked() -> None:
     table = ticks(3)
-    with pytest.raises(TypeError):
-        table._take(slice(0, 1), tuple)  # type: ignore[arg-type]
-    with pytest.raises(ZeroDivisionError):
-        table._take(0, lambda values: 1 / 0)
+    for index, kind in ((slice(0, 1), tuple), (0, list), (0, 5)):
+        with pytest.raises(TypeError):
+            table._take(index, kind)  # type: ignore[arg-type]
     assert len(table) == 3
     with pytest.raises(ValueError, match="block"):
         table._extend_blocks((b"",))
