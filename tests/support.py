@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -28,6 +29,11 @@ _as_string.argtypes = [ctypes.py_object]
 
 class SubBuffer(Buffer):
     """A Python subclass that adds nothing but a `__dict__`."""
+
+
+def shown(value: object) -> str:
+    """Return the repr without addresses: a test's name is the same in every process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _small(kind: type[Buffer], content: bytes) -> Buffer:

@@ -49,6 +49,9 @@ PyObject *Array_resize(PyObject *op, PyObject *args);
 PyObject *Array_take(PyObject *op, PyObject *index);
 PyObject *Array_read_once(PyObject *op, PyObject *args);
 
+/* A copy of one row, as an ndarray gives it. Lets no other thread run. */
+PyObject *Array_copy_of_row(const ArrayObject *self, Py_ssize_t at);
+
 /* array_core.c, for module.c */
 PyObject *Array_make_type(PyObject *module);
 PyObject *Array_bind_numpy(PyObject *module, PyObject *args);

@@ -84,9 +84,8 @@ delete_row(ArrayObject *self, Py_ssize_t at)
     return result;
 }
 
-/* A copy of one row, as an ndarray gives it. Nothing here lets other threads run. */
-static PyObject *
-copy_of_row(const ArrayObject *self, Py_ssize_t at)
+PyObject *
+Array_copy_of_row(const ArrayObject *self, Py_ssize_t at)
 {
     Py_ssize_t size = (Py_ssize_t)self->row_size;
     const char *start = self->buffer->buffer.start + at * size;
@@ -116,7 +115,7 @@ Array_take(PyObject *op, PyObject *index)
                                                     : "pop index out of range");
         return NULL;
     }
-    PyObject *row = copy_of_row(self, at);
+    PyObject *row = Array_copy_of_row(self, at);
     if (row != NULL && delete_row(self, at) < 0)
         Py_CLEAR(row);
     return row;

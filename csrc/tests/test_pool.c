@@ -344,6 +344,19 @@ static void cheap_while_few_or_idle(void)
 
 /* ---- limits ------------------------------------------------------------------------------ */
 
+static void where_data_is_short_there_are_few_ranges(void)
+{
+    struct range refused = {0};
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->info.data_limit = 8 * pool->info.page_size;
+    struct range first = take(pool, 1);
+    struct range second = take(pool, 1);
+    CHECK(pool_take(pool, 1, &refused) == POOL_REFUSED && refused.base == NULL);
+    pool_discard(pool, &first);
+    pool_discard(pool, &second);
+    close_pool();
+}
+
 static void a_limit_of_addresses_shrinks_ranges(void)
 {
     struct pool *pool = open_pool(1024 * MIB, 16 * MIB);
@@ -783,6 +796,23 @@ static void a_limit_of_data_set_later_is_noticed(void)
     CHECK(code == 0);
 }
 
+static void what_cannot_be_asked_stays_known(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct vmem_info before = pool->info;
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    pool_look_again(pool);
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(pool->info.max_mappings == before.max_mappings && pool->info.thp == before.thp);
+    CHECK(pool->info.overcommit == before.overcommit);
+    CHECK(pool->info.can_advise_huge == before.can_advise_huge);
+    CHECK(pool->info.huge_page_size == before.huge_page_size);
+    close_pool();
+}
+
 static void take_what_is_needed(void *unused)
 {
     (void)unused;
@@ -855,6 +885,7 @@ static const struct check_test tests[] = {
     TEST(clearing_releases_idle_ranges_only),
     TEST(relief_is_what_was_idle),
     TEST(cheap_while_few_or_idle),
+    TEST(where_data_is_short_there_are_few_ranges),
     TEST(a_limit_of_addresses_shrinks_ranges),
     TEST(a_sixteenth_of_the_addresses_is_ours),
     TEST(refused_sizes_are_not_asked_for_again),
@@ -885,6 +916,7 @@ static const struct check_test tests[] = {
 #if HAVE_LIMITS
     TEST(a_limit_set_later_is_noticed),
     TEST(a_limit_of_data_set_later_is_noticed),
+    TEST(what_cannot_be_asked_stays_known),
     TEST(halving_ends_at_the_need),
     TEST(idle_ranges_make_way),
 #endif

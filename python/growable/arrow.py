@@ -52,21 +52,22 @@ def array_capsules(rows: Rows, name: str = "") -> tuple[object, object]:
 
 def table_schema_capsule(columns: Mapping[str, Rows]) -> object:
     """Return the names and types of columns in a capsule."""
-    return arrow_schema(_describe_table(columns, 0))
+    return arrow_schema(_describe_table(columns))
 
 
-def table_capsules(columns: Mapping[str, Rows], length: int) -> tuple[object, object]:
+def table_capsules(columns: Mapping[str, Rows]) -> tuple[object, object]:
     """Return columns of equal length, a record batch, in two capsules."""
-    node = _describe_table(columns, length)
+    node = _describe_table(columns)
     return arrow_schema(node), arrow_array(node)
 
 
-def table_stream_capsule(columns: Mapping[str, Rows], length: int) -> object:
+def table_stream_capsule(columns: Mapping[str, Rows]) -> object:
     """Return columns of equal length, a stream of one record batch, in a capsule."""
-    return arrow_stream(_describe_table(columns, length))
+    return arrow_stream(_describe_table(columns))
 
 
-def _describe_table(columns: Mapping[str, Rows], length: int) -> Node:
+def _describe_table(columns: Mapping[str, Rows]) -> Node:
+    length = len(next(iter(columns.values())))
     children = tuple([describe(rows, name) for name, rows in columns.items()])
     return ("+s", "", length, 0, (None,), children)
 

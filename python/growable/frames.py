@@ -100,7 +100,7 @@ def read(source: object, dtypes: DTypes | None = None) -> Sequence[Batch]:
         What the columns will be converted to, which decides what a missing value becomes.
     """
     if isinstance(source, TableCore):
-        return [{n: c.view() for n, c in zip(source._names, source._arrays, strict=True)}]
+        return [source.to_numpy()]  # type: ignore[attr-defined]
     if isinstance(source, Mapping):
         return [{name: _held(values) for name, values in source.items()}]
     if isinstance(source, np.ndarray):

@@ -17,7 +17,17 @@ from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Se
 from datetime import datetime
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, SupportsIndex, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    NoReturn,
+    Self,
+    SupportsIndex,
+    TypeAlias,
+    overload,
+)
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -181,12 +191,18 @@ class Table(TableCore):
 
     def copy(self) -> Self:
         """Return a Table of the same type, columns, capacity and rows."""
-        len(self)  # raises where the columns differ
-        columns = {
-            name: Column._over(copy.copy(column._buffer), column.dtype, column.row_shape)
-            for name, column in self.items()
-        }
-        return type(self)._over(columns, self._name)
+        return type(self)._over(self._copies(self._names), self._name)
+
+    def _copies(self, names: Sequence[str]) -> dict[str, Column]:
+        """Copy columns, the rows that all of them have now."""
+        views, columns = self._snapshot(), {}
+        for name in names:
+            column = self._column(name)
+            buffer = copy.copy(column._buffer)
+            if len(buffer) > views[name].nbytes:  # another thread has appended since
+                buffer.resize(views[name].nbytes)
+            columns[name] = Column._over(buffer, column.dtype, column.row_shape)
+        return columns
 
     def __copy__(self) -> Self:
         result = self.copy()
@@ -286,7 +302,7 @@ class Table(TableCore):
         gathered = self._like()
         for row in rows:
             gathered.append(row)
-        self._extend_batches([gathered.to_numpy()])
+        self._extend_batches([gathered._snapshot()])
 
     def spare(self, n: SupportsIndex, /) -> dict[str, Rows]:
         """Return writable ndarrays of n zero rows past the end, to be filled and then taken in.
@@ -311,32 +327,21 @@ class Table(TableCore):
 
     def pop(self, index: SupportsIndex = -1, /) -> tuple[Any, ...]:
         """Remove one row and return a copy of it. Raises BufferError while exported."""
+        at = operator.index(index)
         if len(self) == 0:
             raise IndexError("pop from empty Table")
-        at = self._position(index)
-        values = [column.view()[at : at + 1].copy()[0] for column in self._arrays]
-        row: tuple[Any, ...] = _row_type(self._names)._make(values)
-        self._remove(at, at + 1)
+        row: tuple[Any, ...] = self._take(at, _row_type(self._names))
         return row
 
     def __delitem__(self, index: SupportsIndex | slice, /) -> None:
         """Remove rows; from the front without moving the others."""
         if isinstance(index, str):
             raise TypeError("the columns of a Table are fixed; make another without the column")
-        if not isinstance(index, slice):
-            at = self._position(index)
-            self._remove(at, at + 1)
-            return
-        rows = range(*index.indices(len(self)))
-        rows = rows if rows.step > 0 else rows[::-1]
-        if len(rows) > 1:
-            self._remove(rows[0], rows[-1] + 1, rows.step)
-        else:
-            self._remove(*((rows[0], rows[0] + 1) if rows else (0, 0)))
+        self._remove(index)
 
     def clear(self) -> None:
         """Remove all rows. Raises BufferError while exported."""
-        self._remove(0, len(self))
+        self._remove(slice(None))
 
     def shrink_to_fit(self) -> None:
         """Give back memory that the rows do not need. While exported nothing moves."""
@@ -432,6 +437,12 @@ class Table(TableCore):
     def __contains__(self, name: object, /) -> bool:
         return name in self._names
 
+    @overload
+    def __getitem__(self, index: str, /) -> Column: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice | list[Any] | Rows | Array, /) -> Self: ...
     def __getitem__(self, index: Any, /) -> Any:
         """Return a column by name, a row by number, or a Table: a copy of rows or columns.
 
@@ -443,8 +454,9 @@ class Table(TableCore):
             return self._with_columns(index)
         many = isinstance(index, slice | list | Array) or np.ndim(index) > 0
         if not many or isinstance(index, tuple):
-            at = self._position(index)
-            return _row_type(self._names)._make([column[at] for column in self._arrays])
+            views = list(self._snapshot().values())
+            at = _position(index, len(views[0]))
+            return _row_type(self._names)._make([view[at] for view in views])
         if isinstance(index, Array):
             index = index.view()
         return self._with_rows(index)
@@ -457,36 +469,20 @@ class Table(TableCore):
         return column
 
     def _with_columns(self, names: Sequence[str]) -> Self:
-        len(self)
-        _frames.check_names(names, set(names))
-        columns = {}
         for name in names:
-            column = self._column(name)
-            columns[name] = Column._over(copy.copy(column._buffer), column.dtype, column.row_shape)
-        return type(self)._over(columns)
+            self._column(name)
+        _frames.check_names(names, set(names))
+        return type(self)._over(self._copies(names))
 
     def _with_rows(self, index: Any) -> Self:
         result = self._like()
         if isinstance(index, list) and not index:
             return result
-        parts = [np.ascontiguousarray(column.view()[index]) for column in self._arrays]
+        parts = [np.ascontiguousarray(view[index]) for view in self._snapshot().values()]
         if parts[0].ndim != self._arrays[0].ndim:
             raise IndexError("the rows of a Table are chosen by a one-dimensional index")
         result._extend_blocks(tuple([_rows.as_bytes(part) for part in parts]))
         return result
-
-    def _position(self, index: SupportsIndex) -> int:
-        try:
-            at = operator.index(index)
-        except TypeError:
-            raise TypeError(
-                "a Table is indexed by a column's name, a list of names, or a number, slice, mask "
-                f"or array of numbers of rows, not {type(index).__name__}"
-            ) from None
-        length = len(self)
-        if not -length <= at < length:
-            raise IndexError(f"row {at} is out of bounds for {length} rows")
-        return at % length
 
     def __setitem__(self, index: str | SupportsIndex, value: Any, /) -> None:
         """Set the values of a column in place, or those of one row."""
@@ -497,19 +493,18 @@ class Table(TableCore):
                     values = _rows.convert(_plain(value), column.dtype)
                     np.copyto(column.view(), values, casting="same_kind")
             return
-        at = self._position(index)
+        at = _position(index, len(self))
         row = self._values_of(value)
         if len(row) != len(self._names):
             raise ValueError(f"a row of {len(self._names)} values wanted, not {len(row)}")
         converted = self._like()
         converted.append(row)
-        for column, new in zip(self._arrays, converted._arrays, strict=True):
-            column.view()[at] = new[0]
+        for name, view in self._snapshot().items():
+            view[at] = converted[name][0]
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Iterate over the present rows, as named tuples. Removing rows meanwhile is refused."""
-        len(self)
-        return map(_row_type(self._names)._make, zip(*self.to_numpy().values(), strict=True))
+        return map(_row_type(self._names)._make, zip(*self._snapshot().values(), strict=True))
 
     def head(self, n: SupportsIndex = 5, /) -> Self:
         """Return a copy of the first n rows, or of all but the last -n."""
@@ -522,27 +517,30 @@ class Table(TableCore):
 
     def equals(self, other: object, /) -> bool:
         """Return whether the other is a Table of equal columns; NaN equals NaN, NaT equals NaT."""
-        if not isinstance(other, Table) or other.dtypes != self.dtypes or len(self) != len(other):
+        if not isinstance(other, Table) or list(other.dtypes.items()) != list(self.dtypes.items()):
             return False
-        if other._names != self._names:
-            return False
-        pairs = zip(self._arrays, other._arrays, strict=True)
-        return all(_equal(ours.view(), theirs.view()) for ours, theirs in pairs)
+        pairs = zip(self._snapshot().values(), other._snapshot().values(), strict=True)
+        return not [1 for ours, theirs in pairs if not _equal(ours, theirs)]
 
     def __repr__(self) -> str:
         kind = type(self).__name__
         try:
-            length = len(self)
+            views = self._snapshot()
         except ValueError as error:  # StateError is one
             return f"<growable.{kind} of {', '.join(self._names)}: {error}>"
-        lines = [f"{kind}: {length} rows of {len(self._names)} columns, capacity {self.capacity}"]
-        return "\n".join(lines + _preview(self, length))
+        rows, width = len(views[self._names[0]]), len(views)
+        first = f"{kind}: {rows} rows of {width} columns, capacity {self.capacity}"
+        return "\n".join([first, *_preview(views, rows)])
 
     def __sizeof__(self) -> int:
         return object.__sizeof__(self) + sum(self._each(Column.__sizeof__))
 
     # Exchange with others.
 
+    @overload
+    def to_numpy(self, *, structured: Literal[False] = False) -> dict[str, Rows]: ...
+    @overload
+    def to_numpy(self, *, structured: Literal[True]) -> Rows: ...
     def to_numpy(self, *, structured: bool = False) -> Any:
         """Return the columns as ndarrays by name, without a copy; or one structured array, a copy.
 
@@ -552,11 +550,10 @@ class Table(TableCore):
             One array with a field for each column, as polars has it. Fields lie side by side, so
             all values are copied.
         """
-        len(self)
-        views: dict[str, Rows] = {name: column.view() for name, column in self.items()}
+        views = self._snapshot()
         if not structured:
             return views
-        result = np.empty(len(self), self.dtype)
+        result = np.empty(len(views[self._names[0]]), self.dtype)
         for name, view in views.items():
             result[name] = view
         return result
@@ -581,7 +578,7 @@ class Table(TableCore):
         Whatever pandas has no column for is: text, byte strings, other units, other byte orders,
         structured items, and rows of several items, which become objects.
         """
-        return _frames.to_pandas(self._readonly(), copy)
+        return _frames.to_pandas(self._snapshot(readonly=True), copy)
 
     def to_arrow(self) -> _pyarrow.Table:
         """Return a pyarrow Table over the columns' memory; docs/table.md says what is copied."""
@@ -595,9 +592,15 @@ class Table(TableCore):
 
         return polars.DataFrame(self)
 
-    def _readonly(self) -> dict[str, Rows]:
-        len(self)
-        return {name: column.view(readonly=True) for name, column in self.items()}
+    def _snapshot(self, *, readonly: bool = False) -> dict[str, Rows]:
+        """Return views of all columns that are equally long, though other threads may append.
+
+        From the first view on none of them can remove rows.
+        """
+        len(self)  # raises where the columns differ
+        views = {name: column.view(readonly=readonly) for name, column in self.items()}
+        rows = min([len(view) for view in views.values()])
+        return {name: view if len(view) == rows else view[:rows] for name, view in views.items()}
 
     def __arrow_c_schema__(self) -> object:
         """Return the names and Arrow types of the columns, in a capsule."""
@@ -606,14 +609,14 @@ class Table(TableCore):
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         """Return the rows as one Arrow struct array, which is a record batch, in capsules."""
-        return _arrow.table_capsules(self.to_numpy(), len(self))
+        return _arrow.table_capsules(self._snapshot())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return the rows as an Arrow stream of one record batch, in a capsule.
 
         The requested schema is not looked at, as the interface allows.
         """
-        return _arrow.table_stream_capsule(self.to_numpy(), len(self))
+        return _arrow.table_stream_capsule(self._snapshot())
 
 
 def _rebuild(kind: type[Table], parts: Mapping[str, tuple[Any, ...]], name: str | None) -> Table:
@@ -667,7 +670,20 @@ def _make_row_type(names: tuple[str, ...]) -> Any:
 _row_type = lru_cache(maxsize=256)(_make_row_type)
 
 
-# Values.
+# Rows and values.
+
+
+def _position(index: SupportsIndex, length: int) -> int:
+    try:
+        at = operator.index(index)
+    except TypeError:
+        raise TypeError(
+            "a Table is indexed by a column's name, a list of names, or a number, slice, mask "
+            f"or array of numbers of rows, not {type(index).__name__}"
+        ) from None
+    if not -length <= at < length:
+        raise IndexError(f"row {at} is out of bounds for {length} rows")
+    return at % length
 
 
 def _is_plain(value: object, dtype: DType) -> bool:
@@ -690,14 +706,14 @@ def _equal(ours: Rows, theirs: Rows) -> bool:
 # How it looks.
 
 
-def _preview(table: Table, length: int) -> list[str]:
+def _preview(columns: Mapping[str, Rows], length: int) -> list[str]:
     """Return lines of text: names, dtypes, and the first and last rows."""
     cut = length > 2 * _SHOWN_ROWS
     numbers = [*range(_SHOWN_ROWS), *range(length - _SHOWN_ROWS, length)] if cut else range(length)
     cells = [["", "", *map(str, numbers)]]
-    for name, column in table.items():
-        values = column.view()[list(numbers)]
-        cells.append([name, str(_full_dtype(column)), *map(_shown, values)])
+    for name, rows in columns.items():
+        dtype = np.dtype((rows.dtype, rows.shape[1:]))
+        cells.append([name, str(dtype), *map(_shown, rows[list(numbers)])])
     if cut:
         for texts in cells:
             texts.insert(2 + _SHOWN_ROWS, "...")

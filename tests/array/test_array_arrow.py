@@ -6,6 +6,7 @@ What pyarrow and polars make of it is tested with the other consumers.
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import threading
 from typing import Any
@@ -238,3 +239,56 @@ def test_node_that_is_too_deep_is_refused() -> None:
             make(node)
     while node[5]:  # or the tuples' own deallocation would be as deep
         node = node[5][0]
+
+
+class Stream(ctypes.Structure):
+    """struct ArrowArrayStream."""
+
+
+Stream._fields_ = [
+    ("get_schema", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Stream), ctypes.POINTER(Schema))),
+    ("get_next", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Stream), ctypes.POINTER(Contents))),
+    ("get_last_error", ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.POINTER(Stream))),
+    ("release", ctypes.CFUNCTYPE(None, ctypes.POINTER(Stream))),
+    ("private_data", ctypes.c_void_p),
+]
+
+
+def stream_of(capsule: Any) -> Any:
+    return Stream.from_address(_pointer(capsule, b"arrow_array_stream"))
+
+
+def test_a_stream_gives_its_array_once() -> None:
+    capsule = _core.arrow_stream(describe(np.arange(4, dtype="i4")))
+    stream, schema, contents = stream_of(capsule), Schema(), Contents()
+    assert stream.get_schema(stream, schema) == 0
+    assert schema.format == b"i"
+    assert stream.get_next(stream, contents) == 0
+    assert contents.length == 4
+    contents.release(contents)
+    schema.release(schema)
+    assert stream.get_next(stream, contents) == 0
+    assert not contents.release
+    assert stream.get_last_error(stream) is None
+
+
+def test_a_stream_tells_why_it_gives_nothing() -> None:
+    capsule = _core.arrow_stream((1, 2, 3))
+    stream, schema, contents = stream_of(capsule), Schema(), Contents()
+    assert stream.get_schema(stream, schema) == errno.EINVAL
+    assert stream.get_next(stream, contents) == errno.EINVAL
+    assert stream.get_last_error(stream).startswith(b"growable: ")
+
+
+def test_a_stream_that_its_consumer_released_is_released_once() -> None:
+    capsule = _core.arrow_stream(describe(np.zeros(1)))
+    stream = stream_of(capsule)
+    stream.release(stream)
+    assert not stream.release
+    del capsule
+
+
+def test_rows_are_items_of_the_sequence_protocol() -> None:
+    item = ctypes.pythonapi.PySequence_GetItem
+    item.restype, item.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_ssize_t]
+    assert item(Array([1, 2, 3]), 1) == 2

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from array_support import same
 from growable import Array, Buffer
+from support import shown
 
 NUMBERS = ["?", "b", "B", "h", "H", "i", "I", "l", "L", "q", "Q", "e", "f", "d", "F", "D"]
 
@@ -263,7 +264,7 @@ def test_extend_refuses_another_kind(source: str, target: str, n: int) -> None:
         [],
         (),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_extend_takes_sequences(source: Any) -> None:
     made = Array([9.0])
@@ -327,7 +328,7 @@ def test_extend_refuses_other_shapes(source: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["abc", b"abc", None, {"a": 1}, object(), 5, 1.5, np.array(1.5)], ids=repr
+    "source", ["abc", b"abc", None, {"a": 1}, object(), 5, 1.5, np.array(1.5)], ids=shown
 )
 def test_extend_refuses_what_is_no_rows(source: Any) -> None:
     made = Array()

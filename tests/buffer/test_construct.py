@@ -9,7 +9,7 @@ from typing import Any
 import growable
 import pytest
 from growable import Buffer
-from support import check, pattern, run_child
+from support import check, pattern, run_child, shown
 
 SOURCES: list[tuple[Any, ...]] = [
     (),
@@ -55,14 +55,14 @@ def again(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("arguments", SOURCES, ids=repr)
+@pytest.mark.parametrize("arguments", SOURCES, ids=shown)
 def test_contents_are_bytearrays(kind: type[Buffer], arguments: tuple[Any, ...]) -> None:
     arguments = again(arguments)
     expected = bytearray(*arguments)
     check(kind(*arguments), expected)
 
 
-@pytest.mark.parametrize("arguments", WRONG, ids=repr)
+@pytest.mark.parametrize("arguments", WRONG, ids=shown)
 def test_errors_are_bytearrays(kind: type[Buffer], arguments: tuple[Any, ...]) -> None:
     with pytest.raises(Exception) as expected:  # noqa: PT011
         bytearray(*arguments)

@@ -398,3 +398,19 @@ def test_an_iterator_that_raises(make: Make, count: int, way: str) -> None:
         act[way](buffer)
     assert state_of(buffer) == before
     check(buffer, pattern(100))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [((0, 0, None), ValueError), ((1, -1, None), ValueError), ((1, 0, "auto"), TypeError)],
+)
+def test_the_core_checks_its_settings(settings: tuple[Any, ...], error: type[Exception]) -> None:
+    before = growable.info()["defaults"]
+    with pytest.raises(error):
+        growable._core.configure(*settings)
+    assert growable.info()["defaults"] == before
+
+
+def test_only_a_buffer_has_a_page_map() -> None:
+    with pytest.raises(TypeError, match="expected a Buffer, not bytearray"):
+        growable._core.page_map(bytearray())  # type: ignore[arg-type]

@@ -69,8 +69,8 @@ class Outcome:
 
 
 def refuse_memory(refusal: Refusal) -> None:
-    stop = refusal.nth + refusal.count if refusal.count > 0 else 0
-    _testcapi.set_nomemory(refusal.nth, stop)
+    let_pass = refusal.nth - 1
+    _testcapi.set_nomemory(let_pass, let_pass + refusal.count if refusal.count > 0 else 0)
 
 
 def refuse_calls(refusal: Refusal) -> None:

@@ -111,7 +111,7 @@ def test_a_reservation_error_tells_what_was_tried() -> None:
     growable.set_defaults()
     with refused(1, -1), pytest.raises(growable.ReservationError) as caught:
         Buffer(capacity=10 << 20)
-    assert caught.value.operation == "capacity"
+    assert caught.value.operation == "Buffer"
     assert caught.value.error_code == 12
     assert caught.value.requested is not None
     assert caught.value.requested >= 10 << 20

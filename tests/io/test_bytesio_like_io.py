@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from growable import BytesIO
-from support import pattern
+from support import pattern, shown
 
 SIZES = [0, 1, 2, 3, 15, 16, 17, 100, 1000, 5000]
 
@@ -76,7 +76,7 @@ ODD_CALLS: list[tuple[Any, ...]] = [
 
 
 @pytest.mark.parametrize("state", ["plain", "buffer", "closed"])
-@pytest.mark.parametrize("call", ODD_CALLS, ids=repr)
+@pytest.mark.parametrize("call", ODD_CALLS, ids=shown)
 def test_arguments(call: tuple[Any, ...], state: str) -> None:
     name, *args = call
     ours, builtin = BytesIO(b"one\ntwo\nthree"), io.BytesIO(b"one\ntwo\nthree")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -262,13 +263,122 @@ def test_columns_cannot_be_deleted() -> None:
         del ticks(1)["t"]  # type: ignore[arg-type]
 
 
-def test_internal_ranges_are_checked() -> None:
+def test_only_numbers_and_slices_remove() -> None:
     table = ticks(3)
-    for low, high in [(-1, 1), (2, 1), (0, 4), (4, 4)]:
+    for index in ([0, 1], np.array([True, False, True]), 1.0, None, "t"):
+        with pytest.raises(TypeError):
+            del table[index]  # type: ignore[arg-type]
+    for index in (3, -4, 2**70):
         with pytest.raises(IndexError):
-            table._remove(low, high)
-    with pytest.raises(IndexError):
-        table._remove(0, 2, 0)
+            del table[index]
+        with pytest.raises(IndexError):
+            table.pop(index)
+    assert holds(table, columns(3))
+
+
+def test_an_index_may_change_the_table() -> None:
+    class Meddling:
+        def __init__(self, table: Table) -> None:
+            self.table = table
+
+        def __index__(self) -> int:
+            del self.table[2:]
+            return 1
+
+    table = ticks(10)
+    del table[Meddling(table)]
+    assert list(table) == [tick(0)]
+    table = ticks(10)
+    del table[Meddling(table) : 10]
+    assert list(table) == [tick(0)]
+    table = ticks(10)
+    assert table.pop(Meddling(table)) == tick(1)
+    assert list(table) == [tick(0)]
+
+
+@pytest.mark.parametrize("step", [2, 3, 7, -1, -2, -5, 100, -100, 2**62, -(2**62)])
+def test_steps(step: int) -> None:
+    for low in (None, 0, 1, 5, 19, 20, 30, -1, -7):
+        for high in (None, 0, 2, 11, 19, 20, 30, -1, -7):
+            table, expected = ticks(20), list(range(20))
+            del table[low:high:step]
+            del expected[low:high:step]
+            assert table["size"].tolist() == expected, (low, high, step)
+            assert table["price"].tolist() == [n / 4 for n in expected]
+
+
+def test_threads_see_whole_rows() -> None:
+    table = Table({"a": "i8", "b": "f8", "c": "M8[s]"})
+    until, problems = time.monotonic() + 1.0, []
+
+    def check(a: Any, b: Any, c: Any) -> None:
+        if not (len(a) == len(b) == len(c) and (a == b).all() and (a == c.astype("i8")).all()):
+            problems.append((a, b, c))
+
+    def repeat(act: Any) -> None:
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            try:
+                act(number)
+            except (BufferError, IndexError):
+                pass
+
+    def row(number: int) -> None:
+        a, b, c = table[0]
+        check(np.array([a]), np.array([b]), np.array([c]))
+
+    def arrow(number: int) -> None:
+        table.__arrow_c_stream__()
+        table.__arrow_c_array__()
+
+    acts = [
+        lambda n: table.append((n, n, np.datetime64(n, "s"))),
+        lambda n: table.extend({"a": [n] * 9, "b": [n] * 9, "c": np.full(9, n, "M8[s]")}),
+        lambda n: table.pop(0),
+        lambda n: table.__delitem__(slice(100, None)),
+        lambda n: check(*table.to_numpy().values()),
+        lambda n: check(*table.copy().to_numpy().values()),
+        lambda n: check(*table[::2].to_numpy().values()),
+        lambda n: [check(*map(np.atleast_1d, each)) for each in table],
+        lambda n: repr(table),
+        row,
+        arrow,
+    ]
+    threads = [threading.Thread(target=repeat, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    assert table.exports == 0
+
+
+def test_threads_pop_each_row_once() -> None:
+    table = ticks(4000)
+    taken: list[Any] = []
+
+    def work() -> None:
+        try:
+            while True:
+                taken.append(table.pop(0).price)
+        except IndexError:
+            pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == columns(4000)["price"].tolist()
+
+
+def test_internal_arguments_are_checked() -> None:
+    table = ticks(3)
+    for index, kind in ((slice(0, 1), tuple), (0, list), (0, 5)):
+        with pytest.raises(TypeError):
+            table._take(index, kind)  # type: ignore[arg-type]
+    assert len(table) == 3
     with pytest.raises(ValueError, match="block"):
         table._extend_blocks((b"",))
     with pytest.raises(ValueError, match="block"):
