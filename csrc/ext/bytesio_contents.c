@@ -143,6 +143,22 @@ value_of_bytes(BytesIOObject *self)
 
 /* Contents in a Buffer. */
 
+/* While a tail is lent the bytes may stand there, so they are copied before the gap is zeroed. */
+static void
+put_after_gap(BufferObject *buffer, size_t pos, const char *bytes, size_t n)
+{
+    struct buffer *b = &buffer->buffer;
+    size_t end = b->length, gap = pos - end;
+    if (buffer->tails == 0) {
+        (void)buffer_extend_zero(b, gap, false); /* there is room */
+        buffer_replace_end(b, pos, bytes, n);
+        return;
+    }
+    buffer_replace_end(b, pos, bytes, n);
+    poison_open(b->start + end, b->start + pos);
+    memset(b->start + end, 0, gap);
+}
+
 static int
 put_past_end(BufferObject *buffer, size_t pos, const char *bytes, size_t n)
 {
@@ -150,8 +166,9 @@ put_past_end(BufferObject *buffer, size_t pos, const char *bytes, size_t n)
     if (gate_grow(buffer, pos + n - b->length, "write") < 0)
         return -1;
     if (pos > b->length)
-        (void)buffer_extend_zero(b, pos - b->length, false); /* there is room */
-    buffer_replace_end(b, pos, bytes, n);
+        put_after_gap(buffer, pos, bytes, n);
+    else
+        buffer_replace_end(b, pos, bytes, n);
     show_base(buffer);
     assert_valid(buffer);
     return 0;

@@ -364,6 +364,43 @@ blocks_take(struct blocks *blocks, PyObject *tuple)
     return 0;
 }
 
+/* Whether bytes stand in what a column has past its end, where the new rows go. */
+static bool
+is_in_tail(const TableObject *self, const Py_buffer *block)
+{
+    const char *low = block->buf, *high = low + block->len;
+    for (Py_ssize_t i = 0; i < width_of(self); i++) {
+        const BufferObject *buffer = column_at(self, i)->buffer;
+        const struct buffer *b = &buffer->buffer;
+        if (buffer->tails > 0 && high > b->start + b->length && low < b->start + b->limit)
+            return true;
+    }
+    return false;
+}
+
+/* A block in memory of its own instead. */
+static int
+copy_block(Py_buffer *block)
+{
+    PyObject *copy = PyBytes_FromStringAndSize(block->buf, block->len);
+    if (copy == NULL)
+        return -1;
+    PyBuffer_Release(block);
+    int result = PyObject_GetBuffer(copy, block, PyBUF_SIMPLE);
+    Py_DECREF(copy);
+    return result;
+}
+
+/* Storing one block would overwrite another that stands in a lent tail. */
+static int
+copy_what_is_in_tails(const TableObject *self, const struct blocks *blocks)
+{
+    for (Py_ssize_t i = 0; i < blocks->count; i++)
+        if (is_in_tail(self, &blocks->views[i]) && copy_block(&blocks->views[i]) < 0)
+            return -1;
+    return 0;
+}
+
 /* The rows of one batch, or -1 where its blocks differ. */
 static Py_ssize_t
 rows_of_batch(const TableObject *self, const Py_buffer *batch)
@@ -398,7 +435,8 @@ static int
 append_blocks(TableObject *self, const struct blocks *blocks)
 {
     Py_ssize_t rows = rows_of_blocks(self, blocks), width = width_of(self);
-    if (rows < 0 || make_room(self, (size_t)rows, "extend") < 0)
+    if (rows < 0 || copy_what_is_in_tails(self, blocks) < 0 ||
+        make_room(self, (size_t)rows, "extend") < 0)
         return -1;
     for (Py_ssize_t at = 0; at < blocks->count; at++) {
         const Py_buffer *block = &blocks->views[at];
@@ -691,6 +729,20 @@ check_parts(const struct module_state *state, PyObject *names, PyObject *columns
     return 0;
 }
 
+/* Room is made for each column by itself, so no two may have the same Buffer. */
+static int
+check_apart(PyObject *columns)
+{
+    for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(columns); i++)
+        for (Py_ssize_t j = 0; j < i; j++)
+            if (as_array(PyTuple_GET_ITEM(columns, i))->buffer ==
+                as_array(PyTuple_GET_ITEM(columns, j))->buffer) {
+                PyErr_SetString(PyExc_ValueError, "TableCore: two columns have the same Buffer");
+                return -1;
+            }
+    return 0;
+}
+
 /* A tuple of the same names, interned as keywords are. */
 static PyObject *
 intern_names(PyObject *names)
@@ -725,7 +777,7 @@ Table_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
     PyObject *module = PyType_GetModuleByDef(type, &growable_module), *names, *columns;
     if (module == NULL || !PyArg_ParseTuple(args, "O!O!:TableCore", &PyTuple_Type, &names,
                                             &PyTuple_Type, &columns) ||
-        check_parts(PyModule_GetState(module), names, columns) < 0)
+        check_parts(PyModule_GetState(module), names, columns) < 0 || check_apart(columns) < 0)
         return NULL;
     TableObject *self = (TableObject *)type->tp_alloc(type, 0);
     if (self == NULL)

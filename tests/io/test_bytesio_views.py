@@ -136,6 +136,18 @@ def test_the_obj_of_a_view_is_the_buffer() -> None:
     assert buffer == b"1234"
 
 
+@pytest.mark.parametrize("pos", [4, 6, 20])
+def test_writing_what_stands_in_a_lent_tail(pos: int) -> None:
+    f = BytesIO(b"head")
+    buffer = f.getbuffer().obj
+    assert isinstance(buffer, Buffer)
+    with buffer.spare(16) as tail:
+        tail[:] = b"0123456789abcdef"
+        f.seek(pos)
+        f.write(tail[2:7])
+    assert f.getvalue() == b"head".ljust(pos, b"\0") + b"23456"
+
+
 def test_a_frozen_or_released_buffer() -> None:
     f = BytesIO(b"abc")
     with f.getbuffer() as view:

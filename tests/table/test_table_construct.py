@@ -7,7 +7,8 @@ from typing import Any
 import growable
 import numpy as np
 import pytest
-from growable import Array, CapacityError, Table
+from growable import Array, Buffer, CapacityError, Table
+from growable.table import Column
 from table_support import KINDS, TICKS, columns, holds, rows_of, ticks
 
 
@@ -149,3 +150,9 @@ def test_subclass() -> None:
     assert isinstance(table[:2], Ticks)
     assert table.made_with == (TICKS,)
     assert len(table) == 3
+
+
+def test_columns_that_share_a_buffer_are_refused() -> None:
+    parts = (Buffer(), np.dtype("f8"), ())
+    with pytest.raises(ValueError, match="same Buffer"):
+        Table._over({"a": Column._over(*parts), "b": Column._over(*parts)})

@@ -183,6 +183,18 @@ def test_advance_of_small_tables() -> None:
     assert table["b"].tolist() == [4, 5, 6, 9]
 
 
+def test_rows_that_stand_in_the_lent_tails() -> None:
+    table = Table({"a": "i8", "b": "i8"})
+    table.append((1, 2))
+    tail = table.spare(10)
+    tail["a"][:] = np.arange(10) + 0x0101010101010101
+    tail["b"][:] = -tail["a"]
+    wanted = {"a": tail["b"][2:6].tolist(), "b": tail["a"][3:7].tolist()}
+    table.extend({"a": tail["b"][2:6], "b": tail["a"][3:7]})
+    assert table["a"].tolist() == [1, *wanted["a"]]
+    assert table["b"].tolist() == [2, *wanted["b"]]
+
+
 def test_dates_from_datetimes() -> None:
     table = Table({"t": "M8[ns]"})
     table.extend({"t": [START.astype("M8[us]").item()] * 3})
