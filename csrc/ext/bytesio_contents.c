@@ -243,26 +243,40 @@ BytesIO_value(BytesIOObject *self)
     return BytesIO_check_open(self) < 0 ? NULL : value_of_buffer(self);
 }
 
-int
-BytesIO_drop(BytesIOObject *self)
+static int
+refuse_exported(const BytesIOObject *self)
 {
     if (self->buffer != NULL && layout_exports(&self->buffer->base) > 0 && !self->finalizing)
         return errors_raise_exported();
+    return 0;
+}
+
+int
+BytesIO_drop(BytesIOObject *self)
+{
+    if (refuse_exported(self) < 0)
+        return -1;
     Py_CLEAR(self->bytes);
     Py_CLEAR(self->buffer);
     return 0;
 }
 
+/* The new contents are there before the old ones go: a weak reference to the Buffer may have a
+ * callback. */
 int
 BytesIO_adopt(BytesIOObject *self, PyObject *bytes)
 {
-    if (BytesIO_drop(self) < 0) {
+    if (refuse_exported(self) < 0) {
         Py_DECREF(bytes);
         return -1;
     }
+    PyObject *old_bytes = self->bytes, *old_buffer = (PyObject *)self->buffer;
     self->bytes = bytes;
+    self->buffer = NULL;
     self->length = PyBytes_GET_SIZE(bytes);
     self->pos = 0;
+    Py_XDECREF(old_bytes);
+    Py_XDECREF(old_buffer);
     return 0;
 }
 

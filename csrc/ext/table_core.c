@@ -45,9 +45,14 @@ static int
 refuse_lengths(const TableObject *self, Py_ssize_t i)
 {
     const BufferObject *buffer = column_at(self, i)->buffer;
-    PyErr_Format(state_of(buffer)->errors[ERROR_STATE],
-                 "the columns %R and %R differ in length: one of them was changed by itself",
-                 PyTuple_GET_ITEM(self->names, 0), PyTuple_GET_ITEM(self->names, i));
+    if (i == 0)
+        PyErr_Format(state_of(buffer)->errors[ERROR_STATE],
+                     "the column %R ends with a part of a row: it was changed by itself",
+                     PyTuple_GET_ITEM(self->names, 0));
+    else
+        PyErr_Format(state_of(buffer)->errors[ERROR_STATE],
+                     "the columns %R and %R differ in length: one of them was changed by itself",
+                     PyTuple_GET_ITEM(self->names, 0), PyTuple_GET_ITEM(self->names, i));
     return -1;
 }
 
@@ -58,7 +63,9 @@ count_rows(const TableObject *self)
     const ArrayObject *first = column_at(self, 0);
     if (gate_read(first->buffer, "len") < 0)
         return -1;
-    size_t rows = first->buffer->buffer.length / first->row_size;
+    size_t length = first->buffer->buffer.length, rows = length / first->row_size;
+    if (length != rows * first->row_size)
+        return refuse_lengths(self, 0);
     for (Py_ssize_t i = 1; i < width_of(self); i++) {
         const ArrayObject *column = column_at(self, i);
         if (gate_read(column->buffer, "len") < 0)

@@ -148,6 +148,16 @@ def test_writing_what_stands_in_a_lent_tail(pos: int) -> None:
     assert f.getvalue() == b"head".ljust(pos, b"\0") + b"23456"
 
 
+def test_a_callback_that_fills_the_file_again() -> None:
+    f = BytesIO(b"abc")
+    buffer = f.getbuffer().obj
+    gone = weakref.ref(buffer, lambda _: (f.__init__(b"meanwhile"), f.getbuffer()))  # type: ignore[misc]
+    del buffer
+    f.__init__(b"new contents")  # type: ignore[misc]
+    assert gone() is None
+    assert f.getvalue() == bytes(f.getbuffer()) == b"meanwhile"
+
+
 def test_a_frozen_or_released_buffer() -> None:
     f = BytesIO(b"abc")
     with f.getbuffer() as view:

@@ -156,3 +156,12 @@ def test_columns_that_share_a_buffer_are_refused() -> None:
     parts = (Buffer(), np.dtype("f8"), ())
     with pytest.raises(ValueError, match="same Buffer"):
         Table._over({"a": Column._over(*parts), "b": Column._over(*parts)})
+
+
+def test_a_column_that_ends_with_a_part_of_a_row_is_refused() -> None:
+    table = ticks(3)
+    table["t"]._buffer.append(1)
+    with pytest.raises(growable.StateError, match="part of a row"):
+        table.clear()
+    with pytest.raises(growable.StateError, match="part of a row"):
+        len(table)
