@@ -121,6 +121,11 @@ def _of_values(values: object, dtype: DType) -> Rows:
     kinds = natural.dtype.kind + dtype.kind
     if kinds[0] in "iuO" and kinds[1] in "iu":
         return _of_integers(natural, dtype)
+    if kinds in ("fi", "fu"):
+        # NumPy makes floats of integers of which only some need 64 bits without a sign.
+        objects = np.array(values, dtype=object)
+        if not [1 for item in objects.flat if not hasattr(type(item), "__index__")]:
+            return _of_integers(objects, dtype)
     if kinds in ("Of", "Oc"):
         _check_items(natural, dtype, ("__float__", "__complex__", "__index__"))
         return natural.astype(dtype)

@@ -468,3 +468,16 @@ def test_buffer_of_raw_bytes_can_be_cast() -> None:
     made = Array(dtype="<u2")
     made.extend(memoryview(Buffer(b"\x01\x00\x02\x00")).cast("H"))
     assert made.tolist() == [1, 2]
+
+
+def test_integers_of_which_some_need_64_bits_without_a_sign() -> None:
+    pairs = Array(dtype="u8", row_shape=(2,))
+    pairs.append([1, 2**64 - 1])
+    pairs.extend([[1, 2**63], [3, 4]])
+    assert pairs.tolist() == [[1, 2**64 - 1], [1, 2**63], [3, 4]]
+    for values in ([-1, 2**63], [1, 2**64]):
+        with pytest.raises(OverflowError):
+            pairs.append(values)
+    with pytest.raises(TypeError, match="float64"):
+        pairs.append([1.0, 2**63])
+    assert len(pairs) == 3
