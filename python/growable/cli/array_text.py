@@ -32,7 +32,7 @@ def _heading(outcome: dict[str, Any]) -> Iterator[str]:
     yield f"growable {outcome['growable']}, {outcome['python']}, {outcome['platform']}"
     yield f"Input: {given['description']}, {len(given['columns'])} columns of numbers,"
     yield f"{file_rows:,} rows{used}: {size_text(rows * given['row_bytes'])}. Appended row by row;"
-    yield f"{given['averaged']!r} is averaged after every {given['every']:,} rows; each row is an ndarray."
+    yield f"Each is an ndarray; {given['averaged']!r} is averaged every {given['every']:,} rows."
 
 
 def _table(outcome: dict[str, Any]) -> Table:
