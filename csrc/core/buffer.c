@@ -217,14 +217,17 @@ shrink_block(struct buffer *b)
         (void)storage_relocate(b, b->length, STORAGE_HEAP, false);
 }
 
-/* Counted from what was given back, or a queue would never shrink. */
+/* Counted from what was given back, or a queue would never shrink. The slack is looked at last: most
+ * calls shorten by a little. */
 static size_t
 commit_after_shrink(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
     size_t origin = growth_round_down(b->given_back, GROWTH_COMMIT_BLOCK);
-    return origin + growth_commit_after_shrink(used_end(b) + 1 - origin,
-                                               b->storage.committed - origin, pool_slack(pool),
+    size_t used = used_end(b) + 1 - origin, committed = b->storage.committed - origin;
+    if (growth_fills(used, committed))
+        return b->storage.committed;
+    return origin + growth_commit_after_shrink(used, committed, pool_slack(pool),
                                                pool->info.page_size);
 }
 

@@ -63,13 +63,20 @@ growth_commit_end(size_t needed, size_t committed, size_t size, size_t page, boo
     return end > size || end < needed ? size : end;
 }
 
+/* Whether `used` is so much of `committed` that nothing is given back. */
+static inline bool
+growth_fills(size_t used, size_t committed)
+{
+    return committed / 4 < used;
+}
+
 /* Whether a buffer that shrank to `used` of `committed` bytes should give pages back, and up to
  * where; `slack` bytes may stay in any case. Far enough apart that filling and emptying in turn costs
  * a constant a byte. */
 static inline size_t
 growth_commit_after_shrink(size_t used, size_t committed, size_t slack, size_t page)
 {
-    if (committed - used <= slack || committed / 4 < used)
+    if (committed - used <= slack || growth_fills(used, committed))
         return committed;
     size_t unit = slack > GROWTH_COMMIT_BLOCK && page < GROWTH_COMMIT_BLOCK
                       ? GROWTH_COMMIT_BLOCK : page;
