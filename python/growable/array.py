@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from growable import arrow as _arrow
 from growable import rows as _rows
 from growable._core import ArrayCore, Buffer, adopt_methods, bind_numpy, export
+from growable.copying import set_state, state_of
 from growable.rows import DType, Rows, Shape
 
 __all__ = ["Array"]
@@ -138,23 +139,18 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
 
     def __copy__(self) -> Self:
         result = self.copy()
-        _set_state(result, self.__getstate__())
+        set_state(result, self.__getstate__())
         return result
 
     def __deepcopy__(self, memo: dict[int, Any], /) -> Self:
         result = self.copy()
         memo[id(self)] = result
-        _set_state(result, copy.deepcopy(self.__getstate__(), memo))
+        set_state(result, copy.deepcopy(self.__getstate__(), memo))
         return result
 
     def __getstate__(self) -> Any:
         """Return what a subclass has added, as pickle and copy want it."""
-        state = object.__getstate__(self)
-        if not isinstance(state, tuple):
-            return state
-        attributes, slots = state
-        kept = {name: value for name, value in (slots or {}).items() if name != "_leftover"}
-        return (attributes, kept) if kept else attributes
+        return state_of(self, "_leftover")
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
         """Pickle the Buffer as one part, so that protocol 5 takes it out of band."""
@@ -556,20 +552,6 @@ adopt_methods(Array)
 def _rebuild(kind: type[Array], buffer: Buffer, dtype: DType, row_shape: Shape) -> Array:
     """Unpickle; past the subclass's __new__, whose arguments we do not know."""
     return kind._over(buffer, dtype, row_shape)
-
-
-def _set_state(array: Array, state: Any) -> None:
-    """Do what pickle does with the result of __getstate__."""
-    if state is None:
-        return
-    if hasattr(array, "__setstate__"):
-        array.__setstate__(state)
-        return
-    attributes, slots = state if isinstance(state, tuple) else (state, None)
-    if attributes:
-        array.__dict__.update(attributes)
-    for name, value in (slots or {}).items():
-        setattr(array, name, value)
 
 
 def _part_of_slice(part: Any) -> int | None:

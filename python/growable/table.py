@@ -37,6 +37,7 @@ from growable import frames as _frames
 from growable import rows as _rows
 from growable._core import Buffer, TableCore
 from growable.array import Array
+from growable.copying import set_state, state_of
 from growable.rows import DType, Rows, Shape
 
 if TYPE_CHECKING:
@@ -206,22 +207,17 @@ class Table(TableCore):
 
     def __copy__(self) -> Self:
         result = self.copy()
-        _set_state(result, self.__getstate__())
+        set_state(result, self.__getstate__())
         return result
 
     def __deepcopy__(self, memo: dict[int, Any], /) -> Self:
         result = memo[id(self)] = self.copy()
-        _set_state(result, copy.deepcopy(self.__getstate__(), memo))
+        set_state(result, copy.deepcopy(self.__getstate__(), memo))
         return result
 
     def __getstate__(self) -> Any:
         """Return what a subclass has added, as pickle and copy want it."""
-        state = object.__getstate__(self)
-        if not isinstance(state, tuple):
-            return state
-        attributes, slots = state
-        kept = {name: value for name, value in (slots or {}).items() if name != "_name"}
-        return (attributes, kept) if kept else attributes
+        return state_of(self, "_name")
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
         """Pickle each column's Buffer as one part, so that protocol 5 takes it out of band."""
@@ -622,18 +618,6 @@ class Table(TableCore):
 def _rebuild(kind: type[Table], parts: Mapping[str, tuple[Any, ...]], name: str | None) -> Table:
     """Unpickle; past the subclass's __new__, whose arguments we do not know."""
     return kind._over({column: Column._over(*part) for column, part in parts.items()}, name)
-
-
-def _set_state(table: Table, state: Any) -> None:
-    """Do what pickle does with the result of __getstate__."""
-    if state is None:
-        return
-    if hasattr(table, "__setstate__"):
-        table.__setstate__(state)
-        return
-    attributes, slots = state if isinstance(state, tuple) else (state, None)
-    for name, value in {**(attributes or {}), **(slots or {})}.items():
-        setattr(table, name, value)
 
 
 # Schemas.
