@@ -35,6 +35,8 @@ enum vmem_access {
     VMEM_NO_ACCESS,
     VMEM_READ,
     VMEM_READ_WRITE,
+    VMEM_READ_EXECUTE,
+    VMEM_READ_WRITE_EXECUTE,
 };
 
 /* When the system promises memory for committed pages. */

@@ -138,15 +138,26 @@ int vmem_discard(void *address, size_t size)
     return result == 0 ? 0 : errno;
 }
 
+static int protection_of(enum vmem_access access)
+{
+    switch (access) {
+    case VMEM_READ:
+        return PROT_READ;
+    case VMEM_READ_WRITE:
+        return PROT_READ | PROT_WRITE;
+    case VMEM_READ_EXECUTE:
+        return PROT_READ | PROT_EXEC;
+    case VMEM_READ_WRITE_EXECUTE:
+        return PROT_READ | PROT_WRITE | PROT_EXEC;
+    case VMEM_NO_ACCESS:
+        break;
+    }
+    return PROT_NONE;
+}
+
 int vmem_protect(void *address, size_t size, enum vmem_access access)
 {
-    int wanted = PROT_NONE;
-    if (access == VMEM_READ) {
-        wanted = PROT_READ;
-    } else if (access == VMEM_READ_WRITE) {
-        wanted = PROT_READ | PROT_WRITE;
-    }
-    return mprotect(address, size, wanted) == 0 ? 0 : errno;
+    return mprotect(address, size, protection_of(access)) == 0 ? 0 : errno;
 }
 
 /* Whether every page of the range may be written. */

@@ -170,16 +170,27 @@ int vmem_discard(void *address, size_t size)
     return VirtualAlloc(address, size, MEM_RESET, PAGE_READWRITE) != NULL ? 0 : last_error();
 }
 
+static DWORD protection_of(enum vmem_access access)
+{
+    switch (access) {
+    case VMEM_READ:
+        return PAGE_READONLY;
+    case VMEM_READ_WRITE:
+        return PAGE_READWRITE;
+    case VMEM_READ_EXECUTE:
+        return PAGE_EXECUTE_READ;
+    case VMEM_READ_WRITE_EXECUTE:
+        return PAGE_EXECUTE_READWRITE;
+    case VMEM_NO_ACCESS:
+        break;
+    }
+    return PAGE_NOACCESS;
+}
+
 int vmem_protect(void *address, size_t size, enum vmem_access access)
 {
-    DWORD wanted = PAGE_NOACCESS;
     DWORD before;
-    if (access == VMEM_READ) {
-        wanted = PAGE_READONLY;
-    } else if (access == VMEM_READ_WRITE) {
-        wanted = PAGE_READWRITE;
-    }
-    return VirtualProtect(address, size, wanted, &before) ? 0 : last_error();
+    return VirtualProtect(address, size, protection_of(access), &before) ? 0 : last_error();
 }
 
 static bool is_writable(const unsigned char *start, size_t size)
