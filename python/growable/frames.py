@@ -39,6 +39,11 @@ def naming(column: str) -> Iterator[None]:
         raise
 
 
+def name_row(error: BaseException, number: int) -> None:
+    """Add to an exception which row it is about."""
+    error.add_note(f"growable: in row {number}")
+
+
 def name_column(error: BaseException, column: str) -> None:
     """Add to an exception which column it is about."""
     error.add_note(f"growable: in column {column!r}")
@@ -87,6 +92,36 @@ def is_rows(source: object) -> bool:
     if hasattr(kind, "__arrow_c_stream__") or hasattr(kind, "__arrow_c_array__"):
         return False
     return _reader_for(source) is None and isinstance(source, Iterable)
+
+
+def read_rows(rows: Iterable[Any]) -> Sequence[Batch]:
+    """Return the columns of rows that have names: mappings, named tuples and records."""
+    columns: dict[str, list[Any]] = {}
+    for number, row in enumerate(rows):
+        try:
+            named = _named(row)
+            if number == 0:
+                columns = {name: [] for name in named}
+            check_names(named, columns)
+        except (TypeError, ValueError) as error:
+            name_row(error, number)
+            raise
+        for name, values in columns.items():
+            values.append(named[name])
+    return [columns]
+
+
+def _named(row: Any) -> Mapping[str, Any]:
+    names = names_of(row)
+    if names is not None:
+        return {name: row[name] for name in names}
+    fields = getattr(type(row), "_fields", None)
+    if fields is not None and isinstance(row, tuple):
+        return dict(zip(fields, row, strict=True))
+    raise TypeError(
+        f"a row of type {type(row).__name__} has no names for the columns; "
+        "make Table({name: dtype, ...}) and then extend(rows), or give mappings as rows"
+    )
 
 
 def read(source: object, dtypes: DTypes | None = None) -> Sequence[Batch]:

@@ -175,9 +175,11 @@ class Table(TableCore):
     ) -> Self:
         """Make a Table of what `extend` takes, with the names and dtypes that it has.
 
-        Text becomes a fixed-width dtype as wide as the longest one present.
+        Rows must have names: mappings, named tuples or records. Text becomes a fixed-width dtype
+        as wide as the longest one present.
         """
-        batches = _frames.read(data)
+        rows: Any = data
+        batches = _frames.read_rows(rows) if _frames.is_rows(data) else _frames.read(data)
         self = cls(_frames.schema_of(batches), capacity=capacity, huge_pages=huge_pages, name=name)
         self._extend_batches(batches)
         return self
@@ -629,17 +631,35 @@ def _read_schema(schema: _Schema | Table) -> list[tuple[str, DTypeLike]]:
     fields: Mapping[str, Any] = schema if isinstance(schema, Mapping) else _fields_of(schema)
     if not fields:
         raise ValueError("Table: at least one column wanted")
-    for name in fields:
+    for name, dtype in fields.items():
         if not isinstance(name, str):
             raise TypeError(f"Table: the name of a column must be a str, not {name!r}")
+        with _frames.naming(name):
+            _check_no_data(dtype)
     return [(str(name), dtype) for name, dtype in fields.items()]
 
 
 def _fields_of(schema: DTypeLike) -> Mapping[str, DTypeLike]:
+    _check_no_data(schema)
     dtype: np.dtype[Any] = np.dtype(schema)
     if dtype.names is None or dtype.fields is None:
         raise TypeError(f"Table: a mapping or a structured dtype wanted, not {dtype}")
     return {name: dtype.fields[name][0] for name in dtype.names}
+
+
+def _check_no_data(dtype: Any) -> None:
+    """Refuse data in place of a dtype. NumPy takes whatever has a dtype for one, and [] as well."""
+    if isinstance(dtype, str | type | np.dtype | None):
+        return
+    try:
+        if not _rows.is_array_like(dtype) and np.dtype(dtype).itemsize:
+            return
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(
+        f"Table: names with dtypes wanted, such as {{'price': 'f8'}}, not {type(dtype).__name__}; "
+        "to make one of data, use Table.from_data()"
+    )
 
 
 def _full_dtype(column: Column) -> DType:
