@@ -157,8 +157,7 @@ def schema_of(batches: Sequence[Batch]) -> dict[str, DType]:
     for batch in batches:
         for name, values in batch.items():
             with naming(name):
-                found = np.asarray(values)
-                dtype = np.dtype((found.dtype, found.shape[1:]))
+                dtype = _rows.infer(values)
                 if name in schema and schema[name].subdtype is None:
                     dtype = np.promote_types(schema[name], dtype)
                 schema[name] = dtype

@@ -280,26 +280,32 @@ class Table(TableCore):
     def _extend_batches(self, batches: Sequence[Mapping[str, Any]]) -> None:
         """Convert everything, then append all of it or nothing."""
         blocks: list[memoryview] = []
+        rows = 0
         for batch in batches:
             _frames.check_names(batch, self._names)
-            converted = {name: self._convert_rows(name, batch[name]) for name in self._names}
+            converted = {name: self._convert_rows(name, batch[name], rows) for name in self._names}
             _frames.check_lengths(converted)
             blocks += [_rows.as_bytes(values) for values in converted.values()]
+            rows += len(converted[self._names[0]])
         self._extend_blocks(tuple(blocks))
 
-    def _convert_rows(self, name: str, values: object) -> Rows:
+    def _convert_rows(self, name: str, values: object, first: int) -> Rows:
         column = self[name]
         with _frames.naming(name):
             if isinstance(values, Array):
                 values = values.view()
-            found = _rows.convert_rows(values, column.dtype, column.row_shape)
+            found = _rows.convert_rows(values, column.dtype, column.row_shape, first)
             return np.ascontiguousarray(found, column.dtype)
 
     def _extend_rows(self, rows: Any) -> None:
         """Gather the rows elsewhere, so that an iterator which raises changes nothing."""
         gathered = self._like()
         for row in rows:
-            gathered.append(row)
+            try:
+                gathered.append(row)
+            except Exception as error:
+                _frames.name_row(error, len(gathered))
+                raise
         self._extend_batches([gathered._snapshot()])
 
     def spare(self, n: SupportsIndex, /) -> dict[str, Rows]:
@@ -694,6 +700,8 @@ def _is_plain(value: object, dtype: DType) -> bool:
     """Return whether the value needs no other check than NumPy's own: to tell so is quick."""
     if type(value) is datetime:
         return dtype.kind == "M" and value.tzinfo is None
+    if type(value) is str:
+        return dtype.kind == "U"
     return isinstance(value, np.generic) and value.dtype == dtype
 
 
