@@ -6,8 +6,12 @@ column's first row is.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -534,6 +538,19 @@ def test_pandas_rows_and_masks(need: Need) -> None:
     table.append(pandas.Series({"b": 2, "a": 1}))
     assert table[-1] == (1, 2.0)
     assert len(table[pandas.Series([True] * 3 + [False] * 3)]) == 3
+
+
+def test_the_page_on_tables(need: Need) -> None:
+    """Its code runs with what needs these packages, too."""
+    need("pandas")
+    need("pyarrow")
+    page = (Path(__file__).parents[2] / "docs" / "table.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python(.*)\n(?s:(.*?))^```$", page, re.MULTILINE)
+    assert {needs.strip() for needs, _ in blocks} == {"", "pandas", "pyarrow"}
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for _, code in blocks:
+            exec(code, names)
 
 
 # duckdb
