@@ -179,7 +179,11 @@ class Receiver(asyncio.BufferedProtocol):
             What the connection was lost to.
         RuntimeError
             If another coroutine is waiting for data.
+        ValueError
+            If `n` is negative.
         """
+        if n < 0:
+            raise ValueError(f"fill: size must be >= 0, got {n}")
         self._check()
         while (available := len(self._buffer) - self._passed_over) < n and not self._eof:
             await self._wait(n, "fill")

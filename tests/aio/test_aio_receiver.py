@@ -52,7 +52,7 @@ def feed(receiver: Receiver, content: bytes) -> None:
         content = content[n:]
 
 
-def go(coroutine: Coroutine[Any, Any, None]) -> None:
+def go(coroutine: Coroutine[Any, Any, object]) -> None:
     asyncio.run(asyncio.wait_for(coroutine, 30))
 
 
@@ -268,7 +268,7 @@ def test_consume_gives_pages_back() -> None:
     go(main())
 
 
-def test_view_and_consume_check_their_argument() -> None:
+def test_view_consume_and_fill_check_their_argument() -> None:
     r = connected()
     feed(r, b"abc")
     for call in (r.view, r.consume):
@@ -276,6 +276,8 @@ def test_view_and_consume_check_their_argument() -> None:
             call(4)
     with pytest.raises(ValueError, match="are available"):
         r.consume(-1)
+    with pytest.raises(ValueError, match="must be >= 0, got -5"):
+        go(r.fill(-5))
     assert r.view() == b"abc"
     assert r.view(0) == b""
 
