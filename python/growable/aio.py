@@ -323,6 +323,40 @@ class Receiver(asyncio.BufferedProtocol):
             raise asyncio.IncompleteReadError(self._take(self.available), None)
         return self._take(n)
 
+    async def read_line(self) -> bytes:
+        r"""Return the bytes up to a newline, and the newline; at the end what is left.
+
+        ``async for line in stream`` gives line after line, to the end.
+
+        Returns
+        -------
+        bytes
+            Empty at the end.
+
+        Raises
+        ------
+        ValueError
+            If the line is longer than `limit`. What has arrived of it is removed.
+        """
+        try:
+            return await self.read_until()
+        except asyncio.IncompleteReadError as error:
+            return error.partial
+        except asyncio.LimitOverrunError as error:
+            with self.view() as view:
+                newline = bytes(view[error.consumed : error.consumed + 1]) == b"\n"
+            self.consume(error.consumed + newline)
+            raise ValueError(str(error)) from error
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        line = await self.read_line()
+        if not line:
+            raise StopAsyncIteration
+        return line
+
     def _take(self, n: int) -> bytes:
         buffer, start = self._buffer, self._passed_over
         if start > 0 or buffer.exports > 0:

@@ -114,6 +114,9 @@ def test_lines(run: Run, layer: Layer) -> None:
                 with pytest.raises(asyncio.IncompleteReadError) as caught:
                     await stream.read_until(b"\r\n")
                 assert caught.value.partial == b"last"
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                lines = [line async for line in stream]
+                assert lines == [b"line %d\r\n" % i for i in range(200)] + [b"last"]
 
     run(main())
 
@@ -299,7 +302,9 @@ def test_any_transport_of_a_loop(run: Run) -> None:
 
 
 @pytest.mark.parametrize("run", ["asyncio"], indirect=True)
-@pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -1}, {"high": 0}, {"high": 9, "low": 10}])
+@pytest.mark.parametrize(
+    "wrong", [{"limit": 0}, {"limit": -1}, {"high": 0}, {"high": 9, "low": 10}]
+)
 def test_wrong_options_are_refused_at_once(run: Run, wrong: dict[str, int]) -> None:
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
