@@ -309,7 +309,7 @@ def test_without_rich(text_file: Path, tmp_path: Path) -> None:
     done = run(str(text_file), **variables)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "growable[cli]" in done.stderr
+    assert "pip install rich\n" in done.stderr
     assert run_json(str(text_file), **variables)["ok"] is True
 
 

@@ -70,7 +70,7 @@ def test_without_rich(tmp_path: Path) -> None:
     done = run("info", **variables)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "growable[cli]" in done.stderr
+    assert "pip install rich\n" in done.stderr
     assert "Traceback" not in done.stderr
     done = run("info", "--json", **variables)
     assert done.returncode == 0, done.stderr

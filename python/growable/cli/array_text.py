@@ -31,8 +31,8 @@ def _heading(outcome: dict[str, Any]) -> Iterator[str]:
     used = "" if rows == file_rows else f", {how} to {rows:,}"
     yield f"growable {outcome['growable']}, {outcome['python']}, {outcome['platform']}"
     yield f"Input: {given['description']}, {len(given['columns'])} columns of numbers,"
-    yield f"{file_rows:,} rows{used}: {size_text(rows * given['row_bytes'])}. Appended row by row;"
-    yield f"Each is an ndarray; {given['averaged']!r} is averaged every {given['every']:,} rows."
+    yield f"{file_rows:,} rows{used}: {size_text(rows * given['row_bytes'])}. Appended row by row,"
+    yield f"each an ndarray; {given['averaged']!r} is averaged every {given['every']:,} rows."
 
 
 def _table(outcome: dict[str, Any]) -> Table:
