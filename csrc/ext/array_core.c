@@ -106,6 +106,14 @@ give_row_shape(const ArrayObject *self, PyObject *flat, Py_ssize_t rows)
     return array;
 }
 
+int
+Array_refuse_dtype(const ArrayObject *self)
+{
+    PyErr_Format(PyExc_RuntimeError, "dtype %S was changed in place after the Array was made: rows "
+                                     "of %zu bytes wanted", self->dtype, self->row_size);
+    return -1;
+}
+
 PyObject *
 Array_of_bytes(const ArrayObject *self, PyObject *exporter, Py_ssize_t rows, bool readonly)
 {
@@ -470,6 +478,7 @@ Array_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
         Py_DECREF(self);
         return NULL;
     }
+    self->buffer->holder = (struct holder){"Array", self->row_size};
     if (self->row_items == 1 && PyTuple_GET_SIZE(row_shape) == 0)
         self->pack = pack_find((Py_UCS4)code, self->row_size);
     return (PyObject *)self;
@@ -600,8 +609,26 @@ static PyMethodDef methods[] = {
            "It stays valid, and shows the same memory, while the Array grows. The same object is\n"
            "returned until the length changes, unless readonly is true. While anybody holds it,\n"
            "or an array made from it, rows cannot be removed."),
+    METHOD("ensure", Array_ensure, METH_O,
+           "ensure($self, n, /)\n--\n\n"
+           "Make sure, now, that n more rows can be appended with no system call and no error."),
+    METHOD("spare", Array_spare, METH_O,
+           "spare($self, n, /)\n--\n\n"
+           "A writable ndarray of n zero rows past the end, to be filled and then taken in.\n\n"
+           "Any other change of the length takes them back. The array counts as an export."),
+    METHOD("advance", Array_advance, METH_O,
+           "advance($self, k, /)\n--\n\n"
+           "Take in the first k of the rows that spare() lent. Raises ValueError if they were not\n"
+           "lent, or something else took them back."),
     METHOD("_drop_view", drop_view_now, METH_NOARGS,
            "_drop_view($self, /)\n--\n\nLet go of the cached view if nobody else has it."),
+    METHOD("_set_capacity", Array_set_capacity, METH_O,
+           "_set_capacity($self, rows, /)\n--\n\nThe capacity of an Array that was just made."),
+    METHOD("_put", Array_put, METH_VARARGS,
+           "_put($self, rows, count, operation, /)\n--\n\nAppend the bytes of so many rows."),
+    METHOD("_replace", Array_replace, METH_VARARGS,
+           "_replace($self, low, high, rows, count, operation, /)\n--\n\n"
+           "Put the bytes of so many rows in the place of those from low to high."),
     METHOD("_resize", Array_resize, METH_VARARGS,
            "_resize($self, rows, fill, /)\n--\n\n"
            "Set the length; new rows are zero bytes, or those of fill."),

@@ -58,17 +58,17 @@ refuse_lengths(const TableObject *self, Py_ssize_t i)
 
 /* The rows, or -1 with an exception. */
 static Py_ssize_t
-count_rows(const TableObject *self)
+count_rows(const TableObject *self, const char *operation)
 {
     const ArrayObject *first = column_at(self, 0);
-    if (gate_read(first->buffer, "len") < 0)
+    if (gate_read(first->buffer, operation) < 0)
         return -1;
     size_t length = first->buffer->buffer.length, rows = length / first->row_size;
     if (length != rows * first->row_size)
         return refuse_lengths(self, 0);
     for (Py_ssize_t i = 1; i < width_of(self); i++) {
         const ArrayObject *column = column_at(self, i);
-        if (gate_read(column->buffer, "len") < 0)
+        if (gate_read(column->buffer, operation) < 0)
             return -1;
         if (column->buffer->buffer.length != rows * column->row_size)
             return refuse_lengths(self, i);
@@ -85,14 +85,32 @@ has_room(const ArrayObject *column, size_t extra)
     return column->buffer->pins == 0 && extra <= b->limit - b->length;
 }
 
+/* Adds to the exception which column it is about. */
+static void
+note_column(const TableObject *self, Py_ssize_t i)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *note = PyUnicode_FromFormat("growable: in column %R",
+                                          PyTuple_GET_ITEM(self->names, i));
+    PyObject *done = note == NULL ? NULL : PyObject_CallMethod(value, "add_note", "O", note);
+    if (done == NULL)
+        PyErr_Clear();
+    Py_XDECREF(done);
+    Py_XDECREF(note);
+    PyErr_Restore(type, value, traceback);
+}
+
 /* So that a Buffer which only the cached view pins may move. This may run foreign code. */
 static int
-drop_views_without_room(TableObject *self, size_t rows)
+drop_views_without_room(TableObject *self, size_t rows, const char *operation)
 {
     for (Py_ssize_t i = 0; i < width_of(self); i++) {
         ArrayObject *column = column_at(self, i);
         if (rows > BUFFER_MAX / column->row_size) {
-            PyErr_NoMemory();
+            PyErr_Format(PyExc_MemoryError, "Table.%s: %zu rows do not fit in memory", operation,
+                         rows);
             return -1;
         }
         if (!has_room(column, rows * column->row_size))
@@ -105,13 +123,16 @@ drop_views_without_room(TableObject *self, size_t rows)
 static int
 make_room(TableObject *self, size_t rows, const char *operation)
 {
-    if (drop_views_without_room(self, rows) < 0 || count_rows(self) < 0)
+    if (drop_views_without_room(self, rows, operation) < 0 || count_rows(self, operation) < 0)
         return -1;
     for (Py_ssize_t i = 0; i < width_of(self); i++) {
         ArrayObject *column = column_at(self, i);
-        if (gate_write(column->buffer, operation) < 0 ||
-            gate_grow(column->buffer, rows * column->row_size, operation) < 0)
+        if (gate_write(column->buffer, operation) < 0)
             return -1;
+        if (gate_grow(column->buffer, rows * column->row_size, operation) < 0) {
+            note_column(self, i);
+            return -1;
+        }
     }
     return 0;
 }
@@ -467,16 +488,25 @@ Table_extend_blocks(PyObject *op, PyObject *tuple)
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+static int
+read_count(PyObject *arg, const char *operation, Py_ssize_t *rows)
+{
+    *rows = PyNumber_AsSsize_t(arg, PyExc_OverflowError);
+    if (*rows == -1 && PyErr_Occurred())
+        return -1;
+    if (*rows >= 0)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "Table.%s: the number of rows must be >= 0, got %zd", operation,
+                 *rows);
+    return -1;
+}
+
 static PyObject *
 Table_ensure(PyObject *op, PyObject *count)
 {
-    Py_ssize_t rows = PyNumber_AsSsize_t(count, PyExc_OverflowError);
-    if (rows == -1 && PyErr_Occurred())
+    Py_ssize_t rows;
+    if (read_count(count, "ensure", &rows) < 0)
         return NULL;
-    if (rows < 0) {
-        PyErr_Format(PyExc_ValueError, "ensure: the number of rows must be >= 0, got %zd", rows);
-        return NULL;
-    }
     return make_room(as_table(op), (size_t)rows, "ensure") < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -494,12 +524,14 @@ static PyObject *
 Table_advance(PyObject *op, PyObject *count)
 {
     TableObject *self = as_table(op);
-    Py_ssize_t rows = PyNumber_AsSsize_t(count, PyExc_OverflowError);
-    if ((rows == -1 && PyErr_Occurred()) || count_rows(self) < 0)
+    Py_ssize_t rows;
+    if (read_count(count, "advance", &rows) < 0 || count_rows(self, "advance") < 0)
         return NULL;
-    for (Py_ssize_t i = 0; i < width_of(self); i++)
-        if (rows < 0 || (rows > 0 && !is_lent(column_at(self, i), (size_t)rows))) {
-            PyErr_Format(PyExc_ValueError, "advance: %zd rows were not lent, or taken back", rows);
+    for (Py_ssize_t i = 0; rows > 0 && i < width_of(self); i++)
+        if (!is_lent(column_at(self, i), (size_t)rows)) {
+            PyErr_Format(PyExc_ValueError, "Table.advance: %zd rows asked for, which are not lent; "
+                                           "spare() lends them, and any other change of the length "
+                                           "takes them back", rows);
             return NULL;
         }
     for (Py_ssize_t i = 0; rows > 0 && i < width_of(self); i++) {
@@ -516,10 +548,10 @@ Table_advance(PyObject *op, PyObject *count)
 /* Removing rows. */
 
 static int
-check_removable(const TableObject *self)
+check_removable(const TableObject *self, const char *operation)
 {
     for (Py_ssize_t i = 0; i < width_of(self); i++)
-        if (gate_move(column_at(self, i)->buffer, "del") < 0)
+        if (gate_move(column_at(self, i)->buffer, operation) < 0)
             return -1;
     return 0;
 }
@@ -603,16 +635,16 @@ remove_steps(struct buffer *b, size_t row_size, const struct removal *rows)
 
 /* Where the rows are, if they may be removed. */
 static int
-check_removal(TableObject *self, struct removal *at)
+check_removal(TableObject *self, struct removal *at, const char *operation)
 {
     for (Py_ssize_t i = 0; i < width_of(self); i++)
         Array_drop_view(column_at(self, i));
-    Py_ssize_t rows = count_rows(self);
+    Py_ssize_t rows = count_rows(self, operation);
     if (rows < 0 || (at->one && place_row(at, rows) < 0))
         return -1;
     if (!at->one)
         place_slice(at, rows);
-    return at->low == at->high ? 0 : check_removable(self);
+    return at->low == at->high ? 0 : check_removable(self, operation);
 }
 
 static void
@@ -640,7 +672,7 @@ Table_remove(PyObject *op, PyObject *index)
 {
     TableObject *self = as_table(op);
     struct removal at;
-    if (read_index(index, &at) < 0 || check_removal(self, &at) < 0)
+    if (read_index(index, &at) < 0 || check_removal(self, &at, "del") < 0)
         return NULL;
     remove_from_all(self, &at);
     Py_RETURN_NONE;
@@ -680,14 +712,15 @@ take_row(TableObject *self, const struct removal *index, PyObject *kind)
     const struct buffer *first = &column_at(self, 0)->buffer->buffer;
     for (;;) {
         struct removal at = *index;
-        if (check_removal(self, &at) < 0)
+        if (check_removal(self, &at, "pop") < 0)
             return NULL;
         const char *start = first->start;
         size_t length = first->length;
         PyObject *row = copy_of_row_as(self, at.low, kind);
         if (row == NULL)
             return NULL;
-        if (first->start == start && first->length == length && check_removable(self) == 0) {
+        if (first->start == start && first->length == length &&
+            check_removable(self, "pop") == 0) {
             remove_from_all(self, &at);
             return row;
         }
@@ -716,7 +749,7 @@ Table_take(PyObject *op, PyObject *args)
 static Py_ssize_t
 Table_length(PyObject *op)
 {
-    return count_rows(as_table(op));
+    return count_rows(as_table(op), "len");
 }
 
 static int
@@ -790,6 +823,8 @@ Table_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
     if (self == NULL)
         return NULL;
     self->columns = Py_NewRef(columns);
+    for (Py_ssize_t i = 0; i < width_of(self); i++)
+        column_at(self, i)->buffer->holder.name = "Table";
     self->names = intern_names(names);
     if (self->names == NULL || measure_row(self) < 0) {
         Py_DECREF(self);

@@ -318,10 +318,22 @@ def test_helpers_of_the_core_check_what_they_are_given() -> None:
         with pytest.raises((OSError, OverflowError)):
             made._read_once(lambda source, room, result=result: result, None, 8, b"")  # type: ignore[misc]
     for rows in (-1, 2**62, 2**70, "x"):
-        with pytest.raises((MemoryError, OverflowError, TypeError)):
+        with pytest.raises((ValueError, MemoryError, OverflowError, TypeError)):
             made._resize(rows, None)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="not one row"):
+    with pytest.raises(RuntimeError, match="rows of 8 bytes"):
         made._resize(2, b"1234567")
+    for arguments in ((b"1234567", 1, "x"), (b"", -1, "x"), (b"12345678", 2, "x"), (1, 1, "x"), ()):
+        with pytest.raises((RuntimeError, TypeError)):
+            made._put(*arguments)  # type: ignore[arg-type]
+        with pytest.raises((RuntimeError, TypeError)):
+            made._replace(0, 1, *arguments)  # type: ignore[arg-type]
+    made._replace(-5, 2**60, bytes(16), 2, "x")
+    made._replace(7, -7, np.array([1.0]), 1, "x")
+    assert made.tolist() == [1.0, 0.0, 0.0]
+    made._replace(1, 99, b"", 0, "x")
+    for capacity in (1, -1, 2**62):
+        with pytest.raises((TypeError, ValueError, MemoryError)):
+            made._set_capacity(capacity)
     for index in (1, -2, 2**70, "x"):
         with pytest.raises((IndexError, OverflowError, TypeError)):
             made._take(index)  # type: ignore[arg-type]
