@@ -42,6 +42,30 @@ has_row_shape(const ArrayObject *self, const struct ndarray_fields *array, int s
     return true;
 }
 
+static bool
+has_item_size(const ArrayObject *self, PyObject *dtype)
+{
+    PyObject *size = PyObject_GetAttrString(dtype, "itemsize");
+    size_t item_size = size == NULL ? 0 : PyLong_AsSize_t(size);
+    Py_XDECREF(size);
+    PyErr_Clear();
+    return item_size == self->row_size / (size_t)self->row_items;
+}
+
+/* Whether the rows in an array's memory are as long as ours. The same dtype does not say so: its
+ * __setstate__ changes the size of its items, for the arrays that are made afterwards. The strides of
+ * an array without gaps tell, but for those of an axis with one item. */
+static bool
+has_row_size(const ArrayObject *self, const struct ndarray_fields *array, int skipped)
+{
+    for (int i = 0; i < array->nd; i++) {
+        size_t n = i < skipped ? 1 : (size_t)array->dimensions[i];
+        if (array->dimensions[i] > 1)
+            return (size_t)array->strides[i] == self->row_size / n;
+    }
+    return has_item_size(self, array->descr);
+}
+
 /* Whether it is an array of items just as they stand in memory; of the very same dtype object. */
 static bool
 is_plain(const ArrayObject *self, PyObject *array)
@@ -55,23 +79,25 @@ is_plain(const ArrayObject *self, PyObject *array)
 static bool
 is_plain_rows(const ArrayObject *self, PyObject *array)
 {
-    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 1);
+    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 1) &&
+           has_row_size(self, ndarray_fields(array), 1);
 }
 
 static bool
 is_plain_row(const ArrayObject *self, PyObject *array)
 {
-    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 0);
+    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 0) &&
+           has_row_size(self, ndarray_fields(array), 0);
 }
 
 static bool
 is_current(const ArrayObject *self)
 {
     const struct buffer *b = &self->buffer->buffer;
-    if (self->view == NULL || b->released || !is_plain_rows(self, self->view))
+    if (self->view == NULL || b->released || !is_plain(self, self->view))
         return false;
     const struct ndarray_fields *view = ndarray_fields(self->view);
-    return view->dimensions[0] == Array_count_rows(self) &&
+    return has_row_shape(self, view, 1) && view->dimensions[0] == Array_count_rows(self) &&
            (view->dimensions[0] == 0 || view->data == b->start) &&
            ((view->flags & NDARRAY_WRITEABLE) != 0) == !b->frozen;
 }
@@ -106,6 +132,15 @@ give_row_shape(const ArrayObject *self, PyObject *flat, Py_ssize_t rows)
     return array;
 }
 
+static bool
+shows_rows(const ArrayObject *self, PyObject *array)
+{
+    const struct numpy_names *numpy = numpy_of(self);
+    if (numpy->layout_known && Py_IS_TYPE(array, numpy->ndarray))
+        return has_row_size(self, ndarray_fields(array), 1);
+    return has_item_size(self, self->dtype);
+}
+
 int
 Array_refuse_dtype(const ArrayObject *self)
 {
@@ -130,7 +165,12 @@ Array_of_bytes(const ArrayObject *self, PyObject *exporter, Py_ssize_t rows, boo
     }
     Py_XDECREF(items);
     Py_XDECREF(bytes);
-    return give_row_shape(self, flat, rows);
+    PyObject *array = give_row_shape(self, flat, rows);
+    if (array != NULL && !shows_rows(self, array)) {
+        (void)Array_refuse_dtype(self);
+        Py_CLEAR(array);
+    }
+    return array;
 }
 
 static PyObject *
