@@ -11,6 +11,7 @@
 #include "array_object.h"
 #include "export.h"
 #include "ndarray_layout.h"
+#include "sequence.h"
 
 /* The cached view. */
 
@@ -386,15 +387,6 @@ Array_length(PyObject *op)
 }
 
 static PyObject *
-Array_item(PyObject *op, Py_ssize_t i)
-{
-    PyObject *view = current_view(as_array(op));
-    PyObject *result = view == NULL ? NULL : PySequence_GetItem(view, i);
-    Py_XDECREF(view);
-    return result;
-}
-
-static PyObject *
 Array_subscript(PyObject *op, PyObject *index)
 {
     PyObject *view = current_view(as_array(op));
@@ -678,6 +670,8 @@ static PyMethodDef methods[] = {
            "_read_once($self, reader, source, size, kept, /)\n--\n\n"
            "Call reader(source, room) for a tail of so many bytes, take in whole rows, and return\n"
            "what it returned and the bytes that are left over."),
+    METHOD("__init_subclass__", Sequence_init_subclass, METH_NOARGS | METH_CLASS,
+           "__init_subclass__($type, /)\n--\n\nKeep what a sequence in C has."),
     {NULL, NULL, 0, NULL},
 };
 
@@ -721,7 +715,7 @@ static PyType_Slot slots[] = {
     {Py_bf_getbuffer, (void *)Array_getbuffer},
     {Py_bf_releasebuffer, (void *)Array_releasebuffer},
     {Py_sq_length, (void *)Array_length},
-    {Py_sq_item, (void *)Array_item},
+    {Py_sq_item, (void *)Sequence_item},
     {Py_mp_length, (void *)Array_length},
     {Py_mp_subscript, (void *)Array_subscript},
     {0, NULL},

@@ -11,6 +11,7 @@
 
 #include "array_object.h"
 #include "ndarray_layout.h"
+#include "sequence.h"
 
 enum { ROW_ON_STACK = 512 };
 
@@ -878,6 +879,8 @@ static PyMethodDef methods[] = {
            "_remove($self, index, /)\n--\n\nRemove a row, or a slice of rows, from all columns."),
     METHOD("_take", Table_take, METH_VARARGS,
            "_take($self, index, kind, /)\n--\n\nRemove one row and return it as a kind of tuple."),
+    METHOD("__init_subclass__", Sequence_init_subclass, METH_NOARGS | METH_CLASS,
+           "__init_subclass__($type, /)\n--\n\nKeep what a sequence in C has."),
     {NULL, NULL, 0, NULL},
 };
 

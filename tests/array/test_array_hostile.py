@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import ctypes
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
@@ -11,8 +13,12 @@ import growable
 import numpy as np
 import pytest
 from array_support import same
-from growable import Array
+from growable import Array, Table
 from growable._core import ArrayCore, bind_numpy
+
+_get_item = ctypes.pythonapi.PySequence_GetItem
+_get_item.restype = ctypes.py_object
+_get_item.argtypes = [ctypes.py_object, ctypes.c_ssize_t]
 
 MEDDLING: dict[str, Callable[[Array], Any]] = {
     "append": lambda a: a.append(9),
@@ -338,3 +344,29 @@ def test_helpers_of_the_core_check_what_they_are_given() -> None:
         with pytest.raises((IndexError, OverflowError, TypeError)):
             made._take(index)  # type: ignore[arg-type]
     assert made.tolist() == [1.0]
+
+
+def item_of(sequence: Any, index: int) -> Any:
+    """Return an item as C code takes it that knows a sequence and no mapping."""
+    return _get_item(sequence, index)
+
+
+def test_index_before_the_first_row_is_refused_to_c_code() -> None:
+    """PySequence_GetItem adds the length itself, once, and what it then passes on is final."""
+
+    class Mine(Array):
+        def __getitem__(self, index: Any, /) -> Any:
+            return super().__getitem__(index)
+
+    table = Table({"x": "f8", "n": "i4"})
+    table.extend({"x": [1.0, 2.0, 3.0], "n": [1, 2, 3]})
+    core = ArrayCore(growable.Buffer(np.arange(1.0, 4.0)), np.dtype("f8"), (), "d", True)
+    for made in (Array([1.0, 2.0, 3.0]), Mine([1.0, 2.0, 3.0]), table["x"], core):
+        assert [item_of(made, i) for i in (0, 2, -1, -3)] == [1.0, 3.0, 3.0, 1.0]
+        assert list(reversed(made)) == [3.0, 2.0, 1.0]
+        assert bisect.bisect(made, 2.0) == 2
+    assert [item_of(table, i).n for i in (0, 2, -1, -3)] == [1, 3, 3, 1]
+    for made in (Array([1.0, 2.0, 3.0]), Mine([1.0, 2.0, 3.0]), table["x"], core, table, Array()):
+        for index in (-4, -5, -7, 3, 2**62, -(2**62)):
+            with pytest.raises(IndexError):
+                item_of(made, index)
