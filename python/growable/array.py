@@ -548,10 +548,7 @@ def _read_source(source: object, dtype: DType | None, row_shape: Shape) -> tuple
         source = list(source)  # type: ignore[call-overload]
     if isinstance(source, ArrayCore):
         source = source.view()
-    rows = np.asarray(source, dtype=dtype)
-    _rows.check_dtype(rows.dtype)
-    if rows.ndim == 0:
-        raise TypeError("Array: the source is one value, not rows; wrap it in a list")
+    rows = _as_rows(source, dtype)
     if rows.shape == (0,) and row_shape:
         return rows.reshape(0, *row_shape), row_shape
     if row_shape and rows.shape[1:] != row_shape:
@@ -564,6 +561,33 @@ def _read_capacity(capacity: SupportsIndex) -> int:
     if rows < 0:
         raise ValueError(f"capacity must be >= 0, got {rows}")
     return rows
+
+
+def _as_rows(source: Any, dtype: DType | None) -> Rows:
+    try:
+        rows = np.asarray(source, dtype=dtype)
+        if rows.ndim > 0:
+            _rows.check_dtype(rows.dtype)
+            return rows
+    except (TypeError, ValueError) as error:
+        hint = _hint_at_dtype(source)
+        if hint:
+            error.add_note(f"growable: {hint}")
+        raise
+    hint = _hint_at_dtype(source) or "wrap it in a list"
+    raise TypeError(f"Array: the source is one value, not rows; {hint}")
+
+
+def _hint_at_dtype(source: Any) -> str:
+    """Return what to write where the source would do as a dtype."""
+    if not isinstance(source, str | type | np.dtype | list):
+        return ""
+    try:
+        dtype = np.dtype(source)
+    except Exception:  # NumPy raises many kinds
+        return ""
+    shown = repr(source) if isinstance(source, str) else repr(dtype)
+    return f"to make an empty Array of a dtype: Array(dtype={shown})"
 
 
 # Sources to read from.

@@ -174,3 +174,35 @@ def test_buffer_still_speaks_of_bytes() -> None:
         "make the Buffer with a larger capacity=, or without one"
     )
     assert caught.value.requested == 5
+
+
+# A dtype in the place of the source.
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [("f8", "'f8'"), (np.float64, "dtype('float64')"), (np.dtype("i4"), "dtype('int32')")],
+)
+def test_dtype_as_the_source_is_told_where_it_goes(source: Any, shown: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        Array(source)
+    assert f"to make an empty Array of a dtype: Array(dtype={shown})" in str(caught.value)
+
+
+@pytest.mark.parametrize("source", [[("t", np.float64)], [("t", "f8"), ("x", "i4", (2,))]])
+def test_list_that_is_a_dtype_is_told_where_it_goes(source: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        Array(source)
+    assert "to make an empty Array of a dtype" in "".join(caught.value.__notes__)
+
+
+def test_what_numpy_takes_for_text_is_text() -> None:
+    assert Array([("t", "f8")]).tolist() == [["t", "f8"]]
+
+
+@pytest.mark.parametrize("source", ["hello", 5, [[1], [2, 3]], [object()]])
+def test_what_is_no_dtype_gets_no_such_hint(source: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        Array(source)
+    assert "of a dtype" not in str(caught.value)
+    assert not hasattr(caught.value, "__notes__")
