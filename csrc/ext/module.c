@@ -10,7 +10,7 @@
 #include "bytesio_object.h"
 #include "export.h"
 #include "pinned.h"
-#include "table_core.h"
+#include "table_object.h"
 #include "tail.h"
 
 #ifdef GROWABLE_FAULT
