@@ -2,12 +2,23 @@ import io
 import sys
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, SupportsIndex, overload, type_check_only
+from typing import (
+    Any,
+    Literal,
+    Protocol,
+    Self,
+    SupportsIndex,
+    TypeAlias,
+    overload,
+    type_check_only,
+)
 
 import numpy as np
 from _typeshed import ReadableBuffer
 from numpy.typing import NDArray
 from typing_extensions import CapsuleType, disjoint_base
+
+_Rows: TypeAlias = NDArray[Any]
 
 @type_check_only
 class _ReadsInto(Protocol):
@@ -120,7 +131,15 @@ class ArrayCore:
     def extend(self, rows: Any, /) -> None: ...
     def view(self, *, readonly: bool = False) -> NDArray[Any]: ...
     def _drop_view(self) -> None: ...
-    def _resize(self, rows: int, fill: ReadableBuffer | None, /) -> None: ...
+    def ensure(self, n: SupportsIndex, /) -> None: ...
+    def spare(self, n: SupportsIndex, /) -> NDArray[Any]: ...
+    def advance(self, k: SupportsIndex, /) -> None: ...
+    def _set_capacity(self, rows: SupportsIndex, /) -> None: ...
+    def _put(self, rows: ReadableBuffer | _Rows, count: int, operation: str, /) -> None: ...
+    def _replace(
+        self, low: int, high: int, rows: ReadableBuffer | _Rows, count: int, operation: str, /
+    ) -> None: ...
+    def _resize(self, rows: SupportsIndex, fill: ReadableBuffer | None, /) -> None: ...
     def _take(self, index: int, /) -> Any: ...
     def _read_once(
         self,
