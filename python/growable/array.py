@@ -22,7 +22,7 @@ try:
     import numpy as np
 except ImportError as _error:
     raise ImportError(
-        "growable.Array needs NumPy, which is not installed: pip install 'growable[numpy]'"
+        "growable.Array needs NumPy, which is not installed: pip install numpy"
     ) from _error
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
