@@ -29,6 +29,7 @@ LINKED = [
     "CONTRIBUTING.md",
     "docs/memory-model.md",
     "docs/platforms.md",
+    "docs/recipes/README.md",
 ]
 
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
