@@ -146,14 +146,14 @@ def test_in_another_interpreter() -> None:
             run = interpreters.run_string
         import growable
         growable.Region(1)
-        code = '''
-import growable
-r = growable.Region(1 << 20, commit=True)
-kept = r.view()
-assert r.query(0).state == "committed"
-r.pages()
-growable.Region(5)
-'''
+        code = "\\n".join([
+            "import growable",
+            "r = growable.Region(1 << 20, commit=True)",
+            "kept = r.view()",
+            "assert r.query(0).state == 'committed'",
+            "r.pages()",
+            "growable.Region(5)",
+        ])
         for _ in range(3):
             one = interpreters.create()
             failed = run(one, code)
