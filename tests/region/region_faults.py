@@ -32,6 +32,14 @@ def plain() -> Region:
     region.view(2 * PAGE)[:] = b"x" * 8 * PAGE
     region.protect(8 * PAGE, PAGE, "r")
     region.discard(9 * PAGE, PAGE)
+    region.commit(15 * PAGE, PAGE)  # so that the list of runs is nearly full
+    return region
+
+
+def fresh() -> Region:
+    """All pages are committed and hold something."""
+    region = Region(PAGES * PAGE, commit=True)
+    region.view()[:] = b"x" * PAGES * PAGE
     return region
 
 
@@ -42,6 +50,9 @@ def placeholder() -> Region:
     region.split(2 * UNIT)
     region.replace(UNIT, UNIT)
     region.view(UNIT)[:4] = b"data"
+    region.split(14 * UNIT)
+    region.replace(14 * UNIT, 2 * UNIT, None)
+    region.commit(14 * UNIT, 1)
     return region
 
 
@@ -61,6 +72,7 @@ OPERATIONS: dict[str, Operation] = {
     "protect": (plain, lambda r: r.protect(4 * PAGE, PAGE, "r")),
     "protect more": (plain, lambda r: r.protect(4 * PAGE, 6 * PAGE, "rw")),
     "discard": (plain, lambda r: r.discard(3 * PAGE, 2 * PAGE)),
+    "discard first": (fresh, lambda r: r.discard()),
     "restore": (plain, lambda r: r.restore()),
     "lock": (plain, lambda r: r.lock(2 * PAGE, 2 * PAGE)),
     "unlock": (plain, lambda r: r.unlock(2 * PAGE, 2 * PAGE)),
@@ -77,7 +89,7 @@ if CAN["prefer_node"]:
 if CAN["placeholder"]:
     OPERATIONS |= {
         "split": (placeholder, lambda r: r.split(8 * UNIT)),
-        "coalesce": (placeholder, lambda r: (r.split(4 * UNIT), r.coalesce(2 * UNIT, 14 * UNIT))),
+        "coalesce": (placeholder, lambda r: (r.split(4 * UNIT), r.coalesce(2 * UNIT, 12 * UNIT))),
         "replace": (placeholder, lambda r: r.replace(0, UNIT)),
         "replace reserved": (placeholder, lambda r: r.replace(0, UNIT, None)),
         "unmap": (placeholder, lambda r: r.unmap(UNIT, UNIT, preserve=True)),
