@@ -86,12 +86,12 @@ struct vmem_info {
     bool can_large_pages;
     bool can_query_memory; /* where false, vmem_query_resident is all that is told */
     bool can_set_caching;
-    bool can_undo_discard;
     bool can_offer;
     /* These are false until vmem_probe has found them out. */
     bool can_placeholder;
     bool can_prefer_node;
     bool can_query_node;
+    bool can_undo_discard;
     bool can_write_watch;
 };
 
@@ -277,7 +277,7 @@ struct vmem_run {
     size_t size;   /* how far it is the same from there on, as the system keeps its books: the run
                     * that follows may be of the same kind */
     enum vmem_state state;
-    enum vmem_access access; /* a kind that this enum lacks is told as the next stricter one */
+    enum vmem_access access; /* copy-on-write is told as writable */
 };
 
 /* Looks up the run of pages that begins at the page of `address`, be it ours or not. */

@@ -252,7 +252,6 @@ int vmem_query(struct vmem_info *info)
         .can_prefetch = true,
         .can_query_memory = scan,
         .can_set_caching = false,
-        .can_undo_discard = false,
         .can_offer = false,
     };
     linux_list_large_pages(info->large_page_sizes);
@@ -265,6 +264,7 @@ int vmem_probe(struct vmem_info *info)
     info->can_placeholder = true;
     info->can_prefer_node = linux_can_prefer_node();
     info->can_query_node = linux_can_query_node();
+    info->can_undo_discard = false;
     info->can_write_watch = linux_can_watch();
     return 0;
 }
