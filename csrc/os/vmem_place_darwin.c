@@ -98,10 +98,11 @@ static int map_exactly(uintptr_t wanted, size_t size)
     return result == KERN_NO_SPACE ? EEXIST : darwin_errno(result);
 }
 
-/* Another thread may take the place first: then again, past it. */
+/* Another thread may take the place first: then again, and past it if it still looks free. */
 static int map_in_gap(struct search *search, void **address)
 {
     int error = EEXIST;
+    uintptr_t refused = 0;
     for (int i = 0; i < ATTEMPTS && error == EEXIST; i++) {
         uintptr_t found = find_gap(search);
         if (found == 0) {
@@ -111,8 +112,11 @@ static int map_in_gap(struct search *search, void **address)
         if (error == 0) {
             *address = (void *)found;
         }
-        search->first = search->top_down ? search->first : found + search->alignment;
-        search->last = search->top_down ? found - 1 : search->last;
+        if (found == refused) {
+            search->first = search->top_down ? search->first : found + search->alignment;
+            search->last = search->top_down ? found - 1 : search->last;
+        }
+        refused = found;
     }
     return error;
 }

@@ -30,6 +30,21 @@ static inline struct vmem_info query(void)
     return info;
 }
 
+/* With the capabilities that are only found by trying. */
+static inline struct vmem_info probe(void)
+{
+    struct vmem_info info = query();
+    CHECK(vmem_probe(&info) == 0);
+    return info;
+}
+
+/* Whether the error is that of a wrong argument, or of something that is not to be had: anything but
+ * a missing capability or a place that is taken. */
+static inline bool is_refusal(int error)
+{
+    return error != 0 && !vmem_is_unsupported(error) && !vmem_is_occupied(error);
+}
+
 /* Room for 8 pages, a multiple of the granularity. */
 static inline size_t some_size(void)
 {
