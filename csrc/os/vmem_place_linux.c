@@ -256,7 +256,8 @@ unsigned linux_count_nodes(void)
 
 #define LONG_BITS (8 * (int)sizeof(unsigned long))
 
-/* The kernel's count of mask bits is one more than it looks at. */
+/* The kernel's count of mask bits is one more than it looks at. It has no reason of its own to say
+ * EPERM: that is what containers answer. */
 static int prefer_node(void *address, size_t size, int node)
 {
     unsigned long mask[MOST_NODES / LONG_BITS] = {0};
@@ -264,8 +265,11 @@ static int prefer_node(void *address, size_t size, int node)
         return EINVAL;
     }
     mask[node / LONG_BITS] = 1UL << (node % LONG_BITS);
-    return syscall(SYS_mbind, address, size, MPOL_PREFERRED, mask, (unsigned long)MOST_NODES + 1,
-                   0U) == 0 ? 0 : errno;
+    if (syscall(SYS_mbind, address, size, MPOL_PREFERRED, mask, (unsigned long)MOST_NODES + 1, 0U)
+        != 0) {
+        return errno == EPERM ? UNSUPPORTED : errno;
+    }
+    return 0;
 }
 
 static int probe_node(void *page, size_t size)
@@ -273,11 +277,11 @@ static int probe_node(void *page, size_t size)
     return prefer_node(page, size, (int)linux_count_nodes() - 1) == 0 ? YES : NO;
 }
 
-static _Atomic int node_answer = NOT_ASKED;
-
+/* Asked each time: a process may drop the right to it. */
 bool linux_can_prefer_node(void)
 {
-    return linux_ask(&node_answer, probe_node);
+    _Atomic int answer = NOT_ASKED;
+    return linux_ask(&answer, probe_node);
 }
 
 /* ---- vmem_reserve_at --------------------------------------------------------------------- */
