@@ -250,13 +250,15 @@ def test_info_is_complete() -> None:
         "page_size",
         "granularity",
         "huge_page_size",
+        "large_page_sizes",
+        "numa_nodes",
         "thp",
         "overcommit",
         "limits",
         "defaults",
         "pool",
     ]
-    assert set(found["limits"]) == {"address_space", "data", "mappings"}
+    assert set(found["limits"]) == {"address_space", "data", "mappings", "locked"}
     assert set(found["defaults"]) == {"reservation", "pool_budget", "pool_limit", "huge_pages"}
     assert set(found["pool"]) == {
         "reservations",

@@ -79,14 +79,6 @@ errors_add(PyObject *module, struct module_state *state)
     return 0;
 }
 
-struct failure {
-    enum error_kind kind;
-    const char *operation;
-    size_t requested;
-    const char *limit;
-    int system_error;
-};
-
 static int
 set_attribute(PyObject *error, const char *name, PyObject *value)
 {
@@ -110,14 +102,13 @@ set_attributes(PyObject *error, const struct failure *failure)
     if (failure->requested != 0 &&
         set_attribute(error, "requested", PyLong_FromSize_t(failure->requested)) < 0)
         return -1;
-    if (failure->system_error <= 0) /* our own limits refused, not the system */
+    if (failure->system_error <= 0)
         return 0;
     return set_attribute(error, "error_code", PyLong_FromLong(failure->system_error));
 }
 
-/* Steals the message. */
-static int
-raise_failure(struct module_state *state, const struct failure *failure, PyObject *message)
+int
+errors_raise_failure(struct module_state *state, const struct failure *failure, PyObject *message)
 {
     if (message == NULL)
         return -1;
@@ -138,10 +129,9 @@ int
 errors_raise_unsupported(struct module_state *state, const char *operation, const char *feature)
 {
     struct failure failure = {.kind = ERROR_UNSUPPORTED, .operation = operation, .limit = feature};
-    return raise_failure(state, &failure,
-                         PyUnicode_FromFormat("%s: this system has no %s; "
-                                              "growable.capabilities() tells beforehand",
-                                              operation, feature));
+    return errors_raise_failure(state, &failure,
+        PyUnicode_FromFormat("%s: this system has no %s; growable.capabilities() tells beforehand",
+                             operation, feature));
 }
 
 int
@@ -203,7 +193,7 @@ raise_reservation(const struct attempt *attempt)
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_RESERVATION, attempt->operation, b->failed_size,
                               env_reservation_limit(&attempt->state->env), b->system_error};
-    return raise_failure(attempt->state, &failure,
+    return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot reserve %zu bytes of addresses: %s (limit: %s); "
                              "release other buffers, raise the limit or ask for less",
                              attempt->label, b->failed_size, text, failure.limit));
@@ -217,7 +207,7 @@ raise_commit(const struct attempt *attempt)
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_COMMIT, attempt->operation, b->failed_size,
                               env_commit_limit(&attempt->state->env), b->system_error};
-    return raise_failure(attempt->state, &failure,
+    return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot commit %zu more bytes to the %zu committed: %s "
                              "(limit: %s); free memory, raise the limit or ask for less",
                              attempt->label, b->failed_size, b->storage.committed, text,
@@ -232,7 +222,7 @@ raise_system(const struct attempt *attempt)
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_BASE, attempt->operation, b->failed_size, NULL,
                               b->system_error};
-    return raise_failure(attempt->state, &failure,
+    return errors_raise_failure(attempt->state, &failure,
                          PyUnicode_FromFormat("%s: the system refused: %s", attempt->label, text));
 }
 
@@ -244,7 +234,7 @@ raise_capacity(const struct attempt *attempt)
     const struct holder *holder = attempt->holder;
     size_t needed = units_needed(attempt);
     struct failure failure = {ERROR_CAPACITY, attempt->operation, needed, "capacity", 0};
-    return raise_failure(attempt->state, &failure,
+    return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: %zu %s are needed and the capacity is %zu; "
                              "make the %s with a larger capacity=, or without one",
                              attempt->label, needed, unit_of(holder),
@@ -257,7 +247,7 @@ raise_pinned(const struct attempt *attempt)
     const struct holder *holder = attempt->holder;
     size_t needed = units_needed(attempt);
     struct failure failure = {ERROR_CAPACITY, attempt->operation, needed, "capacity", 0};
-    return raise_failure(attempt->state, &failure,
+    return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: %zu %s are needed, %zu can be had in place, and the storage "
                              "cannot move since its address was read; make the %s with "
                              "capacity=", attempt->label, needed, unit_of(holder),
@@ -291,7 +281,7 @@ static int
 raise_state(const struct attempt *attempt, const char *what)
 {
     struct failure failure = {.kind = ERROR_STATE, .operation = attempt->operation};
-    return raise_failure(attempt->state, &failure,
+    return errors_raise_failure(attempt->state, &failure,
                          PyUnicode_FromFormat("%s: the %s is %s", attempt->label,
                                               attempt->holder->name, what));
 }

@@ -32,6 +32,7 @@ class Limits(TypedDict):
     address_space: int | None
     data: int | None
     mappings: int | None
+    locked: int | None
 
 
 class Defaults(TypedDict):
@@ -61,6 +62,8 @@ class Info(TypedDict):
     page_size: int
     granularity: int
     huge_page_size: int
+    large_page_sizes: list[int]
+    numa_nodes: int
     thp: str
     overcommit: str
     limits: Limits
@@ -281,8 +284,9 @@ def info() -> Info:
     -------
     dict
         ``version``, ``platform``, ``page_size``, ``granularity``, ``huge_page_size`` (0 where
-        there are none), ``thp``, ``overcommit``, ``limits`` (``address_space``, ``data``,
-        ``mappings``; None where there is no limit), ``defaults`` (``reservation``,
+        there are none), ``large_page_sizes`` (for ``Region(page_size=)``), ``numa_nodes``,
+        ``thp``, ``overcommit``, ``limits`` (``address_space``, ``data``, ``mappings``,
+        ``locked``; None where there is no limit), ``defaults`` (``reservation``,
         ``pool_budget``, ``pool_limit``, ``huge_pages``) and ``pool`` (``reservations``,
         ``reserved_bytes``, ``pooled``, ``pooled_bytes``, ``discarded_bytes``). The dict is the
         caller's own.
@@ -296,6 +300,8 @@ def info() -> Info:
         "page_size": found["page_size"],
         "granularity": found["granularity"],
         "huge_page_size": found["huge_page_size"],
+        "large_page_sizes": found["large_page_sizes"],
+        "numa_nodes": found["numa_nodes"],
         "thp": found["thp"],
         "overcommit": found["overcommit"],
         "limits": found["limits"],
@@ -310,4 +316,5 @@ def capabilities() -> dict[str, bool]:
     What is False here raises :class:`growable.UnsupportedError` where it is asked for by name,
     and is left out where it would only have made things faster.
     """
+    _core.probe()
     return dict(_core.query()["capabilities"])
