@@ -56,6 +56,7 @@ void section_query(struct section_facts *facts)
         .seal = info.can_seal,
         .resize = info.can_resize,
         .map_placed = info.can_map_placed,
+        .descriptors = info.has_descriptors,
     };
 }
 
@@ -231,7 +232,7 @@ int section_open_file(struct section *s, const char *path, enum section_mode mod
     }
     int error = vmem_section_open_file(path, (enum vmem_section_mode)mode, size, &os);
     if (vmem_section_is_short(error)) {
-        return fail_size(s, size == 0 ? SECTION_EMPTY : SECTION_TRUNCATED, size);
+        return fail_size(s, size == 0 ? SECTION_EMPTY : SECTION_TOO_SHORT, size);
     }
     return error != 0 ? fail_make(s, error, size) : measured(s, &os, NULL);
 }

@@ -32,6 +32,7 @@ enum section_error {
     SECTION_MISALIGNED,   /* failed_offset or failed_size are not multiples of what they must be */
     SECTION_TRUNCATED,    /* somebody has made it smaller: found_size */
     SECTION_SMALLER,      /* it cannot be made smaller than found_size */
+    SECTION_TOO_SHORT,    /* a file opened for reading has fewer than failed_size bytes */
     SECTION_READ_ONLY,    /* opened for reading */
     SECTION_SEALED,
     SECTION_IN_USE,       /* writable mappings, or other handles, keep it from being sealed */
@@ -72,6 +73,7 @@ struct section {
 struct section_facts {
     size_t page_size, granularity;
     bool seal, resize, map_placed;
+    bool descriptors; /* handles are file descriptors */
 };
 
 void section_query(struct section_facts *facts);

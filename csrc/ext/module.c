@@ -10,6 +10,7 @@
 #include "bytesio_object.h"
 #include "export.h"
 #include "pinned.h"
+#include "section_object.h"
 #include "table_core.h"
 #include "tail.h"
 
@@ -273,10 +274,13 @@ make_types(PyObject *module, struct module_state *state)
         keep_type(&state->export_type, Export_make_type(module)) < 0 ||
         keep_type(&state->buffer_type, Buffer_make_type(module, state)) < 0 ||
         keep_type(&state->bytesio_type, BytesIO_make_type(module)) < 0 ||
-        keep_type(&state->array_type, Array_make_type(module)) < 0)
+        keep_type(&state->array_type, Array_make_type(module)) < 0 ||
+        keep_type(&state->section_type, Section_make_type(module)) < 0 ||
+        keep_type(&state->section_view_type, SectionView_make_type(module)) < 0)
         return -1;
     if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
-        publish_type(module, "BytesIO", state->bytesio_type) < 0)
+        publish_type(module, "BytesIO", state->bytesio_type) < 0 ||
+        publish_type(module, "Section", state->section_type) < 0)
         return -1;
     if (publish_type(module, "ArrayCore", state->array_type) < 0)
         return -1;
@@ -312,6 +316,8 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->bytesio_type);
     Py_VISIT(state->array_type);
     Py_VISIT(state->export_type);
+    Py_VISIT(state->section_type);
+    Py_VISIT(state->section_view_type);
     Py_VISIT(state->tail_type);
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -346,6 +352,8 @@ core_free(void *module)
     Py_CLEAR(state->bytesio_type);
     Py_CLEAR(state->array_type);
     Py_CLEAR(state->export_type);
+    Py_CLEAR(state->section_type);
+    Py_CLEAR(state->section_view_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -369,6 +377,8 @@ static PyMethodDef functions[] = {
      "Set the defaults: sizes in bytes, huge_pages None for 'auto'."},
     {"query", core_query, METH_NOARGS,
      "query($module, /)\n--\n\nLimits, capabilities, defaults and the pool, read now."},
+    {"section_capabilities", Section_capabilities, METH_NOARGS,
+     "section_capabilities($module, /)\n--\n\nWhat this system can do with sections."},
     {"page_map", core_page_map, METH_O,
      "page_map($module, buffer, /)\n--\n\n"
      "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"

@@ -37,6 +37,8 @@ struct module_state {
     PyTypeObject *bytesio_type;
     PyTypeObject *array_type;
     PyTypeObject *export_type;
+    PyTypeObject *section_type;
+    PyTypeObject *section_view_type;
     PyTypeObject *tail_type;
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];

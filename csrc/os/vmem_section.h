@@ -56,6 +56,7 @@ struct vmem_section_info {
     bool forces_seal;    /* nobody can write past a seal, whatever handles and views they have */
     bool can_resize;     /* sections without a name, or with one; files always can */
     bool can_map_placed; /* vmem_section_map and vmem_section_unmap */
+    bool has_descriptors; /* handles are file descriptors, which sockets can send */
 };
 
 void vmem_section_query(struct vmem_section_info *info);

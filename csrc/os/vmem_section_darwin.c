@@ -31,6 +31,7 @@ void vmem_section_query(struct vmem_section_info *info)
         .can_seal = true,
         .can_resize = false,
         .can_map_placed = true,
+        .has_descriptors = true,
     };
 }
 

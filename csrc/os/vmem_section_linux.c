@@ -33,6 +33,7 @@ void vmem_section_query(struct vmem_section_info *info)
         .forces_seal = true,
         .can_resize = true,
         .can_map_placed = true,
+        .has_descriptors = true,
     };
 }
 

@@ -391,7 +391,7 @@ static void a_file_is_read_and_written(void)
     CHECK(is_filled(view.start, page + 10, 1));
     section_view_close(&view);
     section_close(&s);
-    CHECK(section_open_file(&s, path, SECTION_MODE_R, page + 11) == SECTION_TRUNCATED);
+    CHECK(section_open_file(&s, path, SECTION_MODE_R, page + 11) == SECTION_TOO_SHORT);
     CHECK(section_open_file(&s, path, SECTION_MODE_UPDATE, 0) == SECTION_OK && s.writable);
     CHECK(section_view_open(&s, page, 10, SECTION_ACCESS_RW, &view) == SECTION_OK);
     fill(view.start, 10, 2);

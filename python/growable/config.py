@@ -274,4 +274,4 @@ def capabilities() -> dict[str, bool]:
     What is False here raises :class:`growable.UnsupportedError` where it is asked for by name,
     and is left out where it would only have made things faster.
     """
-    return dict(_core.query()["capabilities"])
+    return {**_core.query()["capabilities"], **_core.section_capabilities()}
