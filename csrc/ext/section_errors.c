@@ -38,6 +38,8 @@ static int
 raise_no_addresses(struct module_state *state, const struct section *s, const char *operation)
 {
     char text[128];
+    struct env_facts facts;
+    env_query(&state->env, &facts); /* a program may have limited itself meanwhile */
     env_describe_error(s->system_error, text, sizeof text);
     struct failure failure = {ERROR_RESERVATION, operation, s->failed_size,
                               env_reservation_limit(&state->env), s->system_error};
