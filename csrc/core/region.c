@@ -25,6 +25,7 @@ region_refused(struct region *r, int error, struct page_range range, int system_
     r->failed_offset = range.first * r->page_size;
     r->failed_size = region_bytes(r, range);
     r->system_error = system_error;
+    pool_look_again(r->env->pool); /* whoever tells of it names the limit in force now */
     return error;
 }
 
@@ -288,6 +289,7 @@ reserve(struct region *r)
         return REGION_OK;
     }
     r->system_error = error;
+    pool_look_again(r->env->pool);
     if (vmem_is_occupied(error))
         return REGION_OCCUPIED;
     return vmem_is_unsupported(error) ? region_lacks(r, "this placement") : REGION_NOT_RESERVED;

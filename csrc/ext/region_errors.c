@@ -79,8 +79,8 @@ raise_exported(const RegionObject *self, const char *operation)
 {
     const struct region *r = &self->region;
     PyErr_Format(PyExc_BufferError,
-                 "%s: %zu live exports need these pages as they are (one of them from offset %zu "
-                 "on); release them first, or pass force=True, after which using them crashes",
+                 "%s: existing exports need these pages as they are (%zu of them, one from offset "
+                 "%zu on); release them first, or pass force=True, after which using them crashes",
                  operation, r->failed_size, r->failed_offset);
     return -1;
 }

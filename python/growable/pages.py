@@ -1,19 +1,16 @@
 """What a Region tells of its pages, and pictures of it.
 
-`Region.query` returns a :class:`PageRun`, `Region.pages` a :class:`PageMap`: a sequence of runs that
-prints as a table, shows itself in a notebook, and draws itself where matplotlib is installed.
+`Region.query` returns a :class:`PageRun`, `Region.pages` a :class:`PageMap`: a sequence of runs
+that prints as a table, shows itself in a notebook, and draws itself where matplotlib is installed.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, overload
+from typing import Any, Literal, NamedTuple, overload
 
 __all__ = ["PageMap", "PageRun"]
-
-State: TypeAlias = Literal["reserved", "committed", "guard", "placeholder", "mapped"]
-Access: TypeAlias = Literal["none", "r", "rw", "rx", "rwx", "wc"]
 
 
 class PageRun(NamedTuple):
@@ -38,8 +35,8 @@ class PageRun(NamedTuple):
 
     offset: int
     length: int
-    state: State
-    access: Access
+    state: Literal["reserved", "committed", "guard", "placeholder", "mapped"]
+    access: Literal["none", "r", "rw", "rx", "rwx", "wc"]
     resident: int
     huge: int
     node: int | None
@@ -64,7 +61,7 @@ _SMALLEST_SHARE = 0.004  # of the width of a picture; a single page of a terabyt
 def _size(count: int) -> str:
     """Return a size for readers, exact where a unit divides it."""
     for unit, name in _UNITS:
-        if count >= unit:
+        if count >= unit * 0.9995:
             return f"{count // unit} {name}" if count % unit == 0 else f"{count / unit:.1f} {name}"
     return f"{count} B"
 
@@ -118,7 +115,7 @@ class PageMap(Sequence[PageRun]):
         """Bytes that memory stands behind."""
         return sum(run.resident for run in self._runs)
 
-    def total(self, state: State) -> int:
+    def total(self, state: str) -> int:
         """Return the bytes in a state.
 
         Parameters
@@ -133,7 +130,9 @@ class PageMap(Sequence[PageRun]):
         return f"{title}, {self.name}" if self.name else title
 
     def _rows(self) -> list[tuple[str, ...]]:
-        rows = [("offset", "length", "pages", "state", "access", "resident", "huge", "node")]
+        rows: list[tuple[str, ...]] = [
+            ("offset", "length", "pages", "state", "access", "resident", "huge", "node")
+        ]
         rows += [
             (
                 f"{run.offset:#x}",
