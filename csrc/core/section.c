@@ -469,10 +469,15 @@ static int check_placed(struct section *s, size_t offset, size_t size, enum sect
     return error != SECTION_OK ? error : check_range(s, offset, size, up_to(s->size, page), unit);
 }
 
+int section_check_map(struct section *s, size_t offset, size_t size, enum section_access access)
+{
+    return check_placed(s, offset, size, access, query().page_size);
+}
+
 int section_map(struct section *s, size_t offset, void *address, size_t size,
                 enum section_access access)
 {
-    int error = check_placed(s, offset, size, access, query().page_size);
+    int error = section_check_map(s, offset, size, access);
     if (error != SECTION_OK) {
         return error;
     }

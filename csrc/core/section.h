@@ -130,7 +130,9 @@ void section_view_close(struct section_view *view);
 
 /* Lays pages of the section over [address, address + size), which are placeholder, reserved or
  * mapped pages of the caller's, of one piece (see vmem_section.h); and makes a placeholder of them
- * again. Offset and size are multiples of the page size. */
+ * again. Offset and size are multiples of the page size. section_check_map only looks whether it can
+ * be done. */
+int section_check_map(struct section *s, size_t offset, size_t size, enum section_access access);
 int section_map(struct section *s, size_t offset, void *address, size_t size,
                 enum section_access access);
 int section_unmap(void *address, size_t size);

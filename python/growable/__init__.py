@@ -76,7 +76,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "Array", "Section", "Table", "aio"} - {"TYPE_CHECKING", "Any"})
+    return sorted(
+        {*globals(), *__all__, "Array", "Section", "Table", "aio"} - {"TYPE_CHECKING", "Any"}
+    )
 
 
 _config.apply_environment()

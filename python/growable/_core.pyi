@@ -237,7 +237,18 @@ class Region:
         self,
         offset: SupportsIndex,
         length: SupportsIndex | None,
+        section: Section | None = None,
+        section_offset: SupportsIndex = 0,
         access: _Access | None = "rw",
+    ) -> None: ...
+    def map(
+        self,
+        section: Section,
+        section_offset: SupportsIndex = 0,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        access: _Access | Literal["wc"] = "rw",
+        copy_on_write: bool = False,
     ) -> None: ...
     def unmap(
         self,

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ METHODS = multiprocessing.get_all_start_methods()
 
 
 @pytest.fixture(params=METHODS)
-def context(request: pytest.FixtureRequest) -> Iterator[Any]:
+def context(request: pytest.FixtureRequest) -> Any:
     """Give multiprocessing under each start method."""
-    yield multiprocessing.get_context(request.param)
+    return multiprocessing.get_context(request.param)
 
 
 def run(context: Any, target: Any, *args: Any) -> None:
