@@ -11,6 +11,7 @@ import pickle
 import sys
 import threading
 import weakref
+from functools import partial
 from pathlib import Path
 
 import growable
@@ -291,11 +292,10 @@ def test_foreign_code_may_close_it(use: str) -> None:
             section.close()
             return 1
 
+    method = section.resize if use == "resize" else partial(section.view, **{use: Closer()})
+    arguments = (Closer(),) if use == "resize" else ()
     with pytest.raises(StateError, match="closed"):
-        if use == "resize":
-            section.resize(Closer())
-        else:
-            section.view(**{use: Closer()})
+        method(*arguments)
 
 
 def test_it_is_no_value() -> None:
