@@ -3,16 +3,18 @@
 * `kind`: the exact `Buffer` and a Python subclass of it.
 * `make`: a function `make(content=b"")`; the test runs for each kind in each storage tier.
 * `make_exact`: the same for the exact type only.
+* `small_heap`: the garbage collector looks at what the test makes, not at all that the run holds.
 * `need`: imports a third-party package or skips the test. CI's extra environment sets
   GROWABLE_REQUIRE_CONSUMERS=1, so that nothing is skipped there unseen.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -74,3 +76,12 @@ def need() -> Callable[[str], ModuleType]:
         return pytest.importorskip(name)  # type: ignore[no-any-return]
 
     return load
+
+
+@pytest.fixture(scope="module")
+def small_heap() -> Iterator[None]:
+    """Hide what exists already from the garbage collector, so that tests may collect often."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

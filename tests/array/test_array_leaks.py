@@ -54,6 +54,7 @@ OPERATIONS: dict[str, Callable[[Array], Any]] = {
 }
 
 
+@pytest.mark.usefixtures("small_heap")
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_nothing_is_left_behind(name: str) -> None:
     def life() -> None:

@@ -405,6 +405,7 @@ def assert_nothing_grows(once: Callable[[int], object]) -> None:
     assert leaks == set(), {name: after[name] - before[name] for name in leaks}
 
 
+@pytest.mark.usefixtures("small_heap")
 @pytest.mark.parametrize("kind", [Buffer, SubBuffer], ids=["exact", "subclass"])
 @pytest.mark.parametrize("name", WORKS)
 def test_what_works(name: str, kind: type[Buffer]) -> None:
@@ -416,6 +417,7 @@ def test_what_works(name: str, kind: type[Buffer]) -> None:
     assert_nothing_grows(once)
 
 
+@pytest.mark.usefixtures("small_heap")
 @pytest.mark.parametrize("name", FAILS)
 def test_what_fails(name: str) -> None:
     act = FAILS[name]

@@ -155,6 +155,7 @@ def test_malformed_nodes_are_refused() -> None:
     del arrow_stream
 
 
+@pytest.mark.usefixtures("small_heap")
 @pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="counts references")
 @pytest.mark.parametrize(
     "operation",
@@ -183,6 +184,7 @@ def test_nothing_leaks(operation: Any) -> None:
     assert blocks_kept_by(once) < 0.5
 
 
+@pytest.mark.usefixtures("small_heap")
 def test_failures_leak_nothing() -> None:
     table = ticks(10)
 
