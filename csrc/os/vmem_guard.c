@@ -2,12 +2,12 @@
  *
  * Each page has a byte: its own access, whether it is armed, whether it was hit. The handler opens
  * an armed page and then marks it; of several threads that do so at once, the one that changes
- * the byte counts the hit. Guards stand in a list that only grows: a closed one is left there, empty,
- * for the next reservation, so the handler can walk the list without a lock.
+ * the byte counts the hit. Guards stand in a list that only grows: a closed one is left there,
+ * empty, for the next reservation, so the handler can walk the list without a lock.
  *
- * What a reader would get wrong: opening comes before marking, so a handler that is late may give an
- * old access to a page. Whoever changes a page's byte to take it away from handlers must wait, after
- * the change, until all those have left that could have seen the old one (`synchronize`).
+ * What a reader would get wrong: opening comes before marking, so a handler that is late may give
+ * an old access to a page. Whoever changes a page's byte to take it away from handlers must wait,
+ * after the change, until all those have left that could have seen the old one (`synchronize`).
  */
 #include "vmem_guard_trip.h"
 
@@ -190,15 +190,16 @@ static bool allows(enum vmem_access access, enum guard_fault fault)
 }
 
 /* The faults on open pages that were tried again, a place for each of a few threads. Two threads in
- * one place forget each other's: that costs a further try. */
+ * one place forget each other's: that costs further tries. */
 #define PLACES 64
 static struct {
     _Atomic uintptr_t thread;
     _Atomic uintptr_t address;
     _Atomic unsigned changes;
+    _Atomic unsigned times;
 } tried[PLACES];
 
-/* True at the second fault of this thread at this address, if no page was armed or dropped since. */
+/* True when this thread has faulted here too often, with no page armed or dropped since. */
 static bool was_tried(const struct vmem_guard *guard, uintptr_t address)
 {
     uintptr_t thread = guard_thread();
@@ -207,10 +208,12 @@ static bool was_tried(const struct vmem_guard *guard, uintptr_t address)
     bool same = atomic_load(&tried[place].thread) == thread
                 && atomic_load(&tried[place].address) == address
                 && atomic_load(&tried[place].changes) == changes;
-    atomic_store(&tried[place].thread, same ? 0 : thread);
+    unsigned times = same ? atomic_load(&tried[place].times) + 1 : 1;
+    atomic_store(&tried[place].thread, thread);
     atomic_store(&tried[place].address, address);
     atomic_store(&tried[place].changes, changes);
-    return same;
+    atomic_store(&tried[place].times, times <= GUARD_TRIES ? times : 0);
+    return times > GUARD_TRIES;
 }
 
 /* The page was opened between the fault and now, or its own access forbids what was tried. */

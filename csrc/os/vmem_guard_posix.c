@@ -1,11 +1,11 @@
-/* vmem_guard_posix.c - the faults of guarded pages on Linux and macOS: handlers of signals, and what
- * passing a fault on means.
+/* vmem_guard_posix.c - the faults of guarded pages on Linux and macOS: handlers of signals, and
+ * what passing a fault on means.
  *
- * What a reader would get wrong: somebody who installs a handler after us keeps ours as the one before
- * theirs, and calls or reinstates it. If the same function of ours then stood in front of theirs as
- * well, the two would pass a crash to each other for ever. So each time that we go in front of a
- * stranger we use another of our entries, which knows that stranger, while the old entry still
- * knows who was there at first.
+ * What a reader would get wrong: somebody who installs a handler after us keeps ours as the one
+ * before theirs, and calls or reinstates it. If the same function of ours then stood in front of
+ * theirs as well, the two would pass a crash to each other for ever. So each time that we go in
+ * front of a stranger we use another of our entries, which knows that stranger, while the old entry
+ * still knows who was there at first.
  *
  * mprotect is not on POSIX's list of what a handler may call. On both systems it is a bare
  * system call, and collectors of garbage have relied on that for decades.
@@ -27,7 +27,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -39,26 +38,16 @@ const int guard_no_memory = ENOMEM;
 
 /* ---- what the fault was ------------------------------------------------------------------ */
 
-#if defined(__linux__) && (defined(__x86_64__) || defined(__i386__))
+#if (defined(__x86_64__) || defined(__i386__)) && (defined(__linux__) || defined(__APPLE__))
 
-static enum guard_fault kind_of_error(unsigned long error)
-{
-    if ((error & 0x10) != 0) {
-        return FAULT_EXECUTE;
-    }
-    return (error & 0x02) != 0 ? FAULT_WRITE : FAULT_READ;
-}
-
+/* The error code of the page fault. */
 static enum guard_fault kind_of(const ucontext_t *context)
 {
-    return kind_of_error((unsigned long)context->uc_mcontext.gregs[REG_ERR]);
-}
-
-#elif defined(__APPLE__) && defined(__x86_64__)
-
-static enum guard_fault kind_of(const ucontext_t *context)
-{
-    unsigned error = context->uc_mcontext->__es.__err;
+#ifdef __linux__
+    unsigned long error = (unsigned long)context->uc_mcontext.gregs[REG_ERR];
+#else
+    unsigned long error = context->uc_mcontext->__es.__err;
+#endif
     if ((error & 0x10) != 0) {
         return FAULT_EXECUTE;
     }
@@ -102,10 +91,11 @@ struct record {
 static enum guard_fault kind_of(const ucontext_t *context)
 {
     const unsigned char *records = (const unsigned char *)context->uc_mcontext.__reserved;
+    const size_t size = sizeof context->uc_mcontext.__reserved;
+    struct record head;
+    uint64_t syndrome;
     size_t at = 0;
-    while (at + sizeof(struct record) + sizeof(uint64_t) <= sizeof context->uc_mcontext.__reserved) {
-        struct record head;
-        uint64_t syndrome;
+    while (at + sizeof head + sizeof syndrome <= size) {
         memcpy(&head, records + at, sizeof head);
         if (head.magic == SYNDROME_MAGIC) {
             memcpy(&syndrome, records + at + sizeof head, sizeof syndrome);
@@ -143,7 +133,8 @@ static bool is_forbidden_access(const siginfo_t *info)
 
 /* ---- passing on -------------------------------------------------------------------------- */
 
-/* Linux reports a forbidden access by SIGSEGV alone; SIGBUS there is a page that could not be read. */
+/* Linux reports a forbidden access by SIGSEGV alone; SIGBUS there is a page that could not be read.
+ * */
 #ifdef __linux__
 static const int numbers[] = {SIGSEGV};
 #else
@@ -304,8 +295,8 @@ static int entry_for(unsigned index, const struct sigaction *stranger)
     return -1;
 }
 
-/* Every signal is held back while we are in the handler, so that nobody can leave it by a jump while
- * guard_trip has it on its books. */
+/* Every signal is held back while we are in the handler, so that nobody can leave it by a jump
+ * while guard_trip has it on its books. */
 static int install_entry(int number, int entry)
 {
     struct sigaction ours;

@@ -1,8 +1,8 @@
 /* vmem_guard_trip.h - between vmem_guard.c, which keeps what is known of pages, and the platform's
  * file, which catches the faults. For these files and their tests alone.
  *
- * What a reader would get wrong: guard_trip and guard_wake run inside the handler. Whatever they use
- * must be allowed there.
+ * What a reader would get wrong: guard_trip and guard_wake run inside the handler. Whatever they
+ * use must be allowed there.
  */
 #ifndef GROWABLE_VMEM_GUARD_TRIP_H
 #define GROWABLE_VMEM_GUARD_TRIP_H
@@ -10,6 +10,11 @@
 #include "vmem_guard.h"
 
 #include <stdint.h>
+
+/* How often one thread may fault at one place of an open page before that is no coincidence. Twice
+ * can happen while a page is being armed: before it loses its access, of an older fault, and after.
+ * */
+#define GUARD_TRIES 3
 
 enum guard_fault { FAULT_READ, FAULT_WRITE, FAULT_EXECUTE, FAULT_UNKNOWN };
 

@@ -5,14 +5,9 @@
  * threads do, and a handler that does not know the page must let the search go on: the guard pages
  * of thread stacks raise the same exception.
  */
-#ifndef _WIN32_WINNT
-#define _WIN32_WINNT 0x0603
-#endif
-#define WIN32_LEAN_AND_MEAN
+#include "vmem_windows.h"
 
 #include "vmem_guard_trip.h"
-
-#include <windows.h>
 
 #include <stdatomic.h>
 
@@ -24,12 +19,6 @@ static void *handler; /* under the lock */
 static _Atomic(HANDLE) event;
 static _Atomic(bool (*)(void)) told;
 static _Atomic bool telling;
-
-static int last_error(void)
-{
-    DWORD error = GetLastError();
-    return error != 0 ? (int)error : (int)ERROR_GEN_FAILURE;
-}
 
 /* ---- the handler ------------------------------------------------------------------------- */
 
@@ -64,7 +53,7 @@ int guard_install(void)
 {
     void *added = AddVectoredExceptionHandler(1, on_exception);
     if (added == NULL) {
-        return last_error();
+        return windows_last_error();
     }
     if (handler != NULL) {
         RemoveVectoredExceptionHandler(handler);
@@ -97,31 +86,16 @@ uintptr_t guard_thread(void)
     return GetCurrentThreadId();
 }
 
-/* PAGE_NOACCESS takes no guard. */
-static DWORD protection_of(enum vmem_access access)
+static int protect_piece(void *address, size_t size, DWORD protection)
 {
-    switch (access) {
-    case VMEM_READ:
-        return PAGE_READONLY;
-    case VMEM_READ_WRITE:
-        return PAGE_READWRITE;
-    case VMEM_READ_EXECUTE:
-        return PAGE_EXECUTE_READ;
-    case VMEM_READ_WRITE_EXECUTE:
-        return PAGE_EXECUTE_READWRITE;
-    default:
-        return 0;
-    }
+    DWORD before;
+    return VirtualProtect(address, size, protection, &before) ? 0 : windows_last_error();
 }
 
 int guard_set(void *address, size_t size, enum vmem_access access)
 {
-    DWORD before;
-    DWORD protection = protection_of(access);
-    if (protection == 0) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    return VirtualProtect(address, size, protection | PAGE_GUARD, &before) ? 0 : last_error();
+    DWORD protection = windows_protection(access) | PAGE_GUARD;
+    return windows_by_pieces(address, size, protect_piece, protection);
 }
 
 bool guard_stands(const void *address)
@@ -163,11 +137,11 @@ static int start_thread(void)
 {
     HANDLE made = CreateEventW(NULL, FALSE, FALSE, NULL);
     if (made == NULL) {
-        return last_error();
+        return windows_last_error();
     }
     HANDLE thread = CreateThread(NULL, 0, wait_for_hits, made, 0, NULL);
     if (thread == NULL) {
-        int error = last_error();
+        int error = windows_last_error();
         CloseHandle(made);
         return error;
     }

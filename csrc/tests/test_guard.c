@@ -3,8 +3,8 @@
  * Where there is fork() every test runs in a child of its own: handlers are installed for a whole
  * process and stay, so a test that is about those before us needs a process without any.
  *
- * What a reader would get wrong: the children begin with the default action for SIGSEGV even under a
- * sanitizer, whose own handler would report a fault that a test wants.
+ * What a reader would get wrong: the children begin with the default action for SIGSEGV even under
+ * a sanitizer, whose own handler would report a fault that a test wants.
  */
 #ifndef _WIN32
 #define _GNU_SOURCE
@@ -168,9 +168,34 @@ static void check_alone(void (*body)(void))
 
 #else
 
+#ifdef _WIN32
+
+/* Windows looks again when another thread took the guard off meanwhile. Wine reports an access
+ * violation on a page that by then is open or guarded, which has nothing to do with us. */
+static LONG CALLBACK try_again_on_wine(EXCEPTION_POINTERS *pointers)
+{
+    const EXCEPTION_RECORD *record = pointers->ExceptionRecord;
+    MEMORY_BASIC_INFORMATION found;
+    if (record->ExceptionCode != EXCEPTION_ACCESS_VIOLATION) {
+        return EXCEPTION_CONTINUE_SEARCH;
+    }
+    const void *address = (const void *)record->ExceptionInformation[1];
+    bool open = VirtualQuery(address, &found, sizeof found) != 0
+                && (found.Protect & ~(DWORD)PAGE_GUARD) == PAGE_READWRITE;
+    return open ? EXCEPTION_CONTINUE_EXECUTION : EXCEPTION_CONTINUE_SEARCH;
+}
+
+#endif
+
 static void check_alone(void (*body)(void))
 {
+#ifdef _WIN32
+    void *handler = AddVectoredExceptionHandler(0, try_again_on_wine);
     body();
+    RemoveVectoredExceptionHandler(handler);
+#else
+    body();
+#endif
 }
 
 #endif
@@ -415,8 +440,17 @@ ALONE(errno_is_kept)
     take_up(&ground);
 }
 
-/* Two faults by one thread at an open page whose kind the system does not tell. */
-ALONE(an_unknown_fault_is_tried_again_once)
+static unsigned count_tries(uintptr_t address, enum guard_fault fault)
+{
+    unsigned tries = 0;
+    while (guard_trip(address, fault)) {
+        tries++;
+    }
+    return tries;
+}
+
+/* Faults by one thread at an open page, which the system may not tell the kind of. */
+ALONE(faults_on_open_pages_are_tried_again_a_few_times)
 {
     struct ground ground = lay(2);
     uintptr_t address = (uintptr_t)ground.start;
@@ -428,9 +462,9 @@ ALONE(an_unknown_fault_is_tried_again_once)
     CHECK(arm(&ground, 0, 1, VMEM_READ) == 0);
     CHECK(guard_trip(address, FAULT_UNKNOWN));
     CHECK(vmem_guard_count(ground.guard) == 1);
-    CHECK(guard_trip(address, FAULT_UNKNOWN));
-    CHECK(!guard_trip(address, FAULT_UNKNOWN));
-    CHECK(guard_trip(address, FAULT_READ) && !guard_trip(address, FAULT_READ));
+    CHECK(count_tries(address, FAULT_UNKNOWN) == GUARD_TRIES);
+    CHECK(count_tries(address + 1, FAULT_UNKNOWN) == GUARD_TRIES);
+    CHECK(count_tries(address, FAULT_READ) == GUARD_TRIES);
     CHECK(!guard_trip(address, FAULT_WRITE) && !guard_trip(address, FAULT_EXECUTE));
     CHECK(!guard_trip(address + ground.page, FAULT_READ));
     drop(&ground, 0, 1, VMEM_NO_ACCESS);
@@ -729,6 +763,26 @@ ALONE(hits_that_nobody_is_told_of_do_no_harm)
 
 /* ---- system calls, and faults that are not ours ------------------------------------------ */
 
+#ifdef _WIN32
+
+/* The system takes the guard off for a system call, and no handler hears of it. */
+static void a_system_call_and_an_access_are_one_hit(void)
+{
+    struct ground ground = lay(4);
+    HANDLE ends[2];
+    DWORD count = 0;
+    CHECK(CreatePipe(&ends[0], &ends[1], NULL, 0));
+    CHECK(arm(&ground, 1, 2, VMEM_READ_WRITE) == 0);
+    (void)WriteFile(ends[1], ground.start + ground.page, 8, &count, NULL);
+    CHECK(count_hits(&ground) <= 1);
+    *page_of(&ground, 1) = 1;
+    CHECK(count_hits(&ground) == 1 && vmem_guard_count(ground.guard) == 1);
+    CHECK(is_armed(&ground, 2));
+    take_up(&ground);
+}
+
+#endif
+
 #if HAVE_LIMITS
 
 ALONE(a_system_call_fails_and_trips_nothing)
@@ -1011,7 +1065,9 @@ static siginfo_t last_signal(void (*body)(void), int *status)
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        CHECK(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
+            _exit(CHILD_NOT_LIMITED); /* an emulator */
+        }
         run_alone(&body);
         _exit(0);
     }
@@ -1026,6 +1082,9 @@ static void a_crash_has_its_own_address(void)
 {
     int status;
     siginfo_t last = last_signal(touch_nothing, &status);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_NOT_LIMITED) {
+        SKIP("no child can be traced here");
+    }
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     CHECK(last.si_signo == SIGSEGV && last.si_code == SEGV_MAPERR);
     CHECK(last.si_addr == (void *)(uintptr_t)16);
@@ -1342,7 +1401,7 @@ static const struct check_test tests[] = {
     TEST(many_guards_keep_apart),
     TEST(what_is_known_grows_both_ways),
     TEST(errno_is_kept),
-    TEST(an_unknown_fault_is_tried_again_once),
+    TEST(faults_on_open_pages_are_tried_again_a_few_times),
     TEST(each_access_allows_what_it_says),
     TEST(ten_thousand_trips_are_counted_once_each),
     TEST(pages_are_armed_under_fire),
@@ -1351,6 +1410,9 @@ static const struct check_test tests[] = {
     TEST(of_many_takers_one_gets_each_hit),
     TEST(hits_are_told),
     TEST(hits_that_nobody_is_told_of_do_no_harm),
+#ifdef _WIN32
+    TEST(a_system_call_and_an_access_are_one_hit),
+#endif
 #if HAVE_LIMITS
     TEST(a_system_call_fails_and_trips_nothing),
     TEST(abuse_of_memory_kills),
