@@ -2,7 +2,8 @@
 
 A :class:`Buffer` is a ``bytearray`` that never moves while anyone looks at it: a memoryview or a
 NumPy array taken from it stays valid, and zero-copy, while more data arrives at the end. An
-:class:`Array`, which needs NumPy, is rows of any dtype over such memory.
+:class:`Array`, which needs NumPy, is rows of any dtype over such memory. A :class:`Region` is the
+pages themselves: reserved, committed, protected and given back by offset and length.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from growable import config as _config
-from growable._core import Buffer, BytesIO
+from growable._core import Buffer, BytesIO, Region
 from growable.config import capabilities, info, set_defaults
 from growable.errors import (
     CapacityError,
@@ -34,6 +35,7 @@ __all__ = [
     "CapacityError",
     "CommitError",
     "GrowableError",
+    "Region",
     "ReservationError",
     "StateError",
     "UnsupportedError",
