@@ -196,7 +196,8 @@ int vmem_reserve_at(size_t size, const struct vmem_place *place, void **address)
  * is returned; vmem_written() then fails for them, it never tells too little. */
 int vmem_decommit_at(void *address, size_t size, const struct vmem_place *place);
 
-/* As vmem_commit, with any access. */
+/* As vmem_commit, with any access. Pages that cannot be written may not be charged for until
+ * vmem_protect makes them writable, which then can fail for want of memory. */
 int vmem_commit_as(void *address, size_t size, enum vmem_access access);
 
 /* How memory is cached; of use for the memory of devices alone. */
@@ -305,7 +306,8 @@ struct vmem_range {
  * them. Neighbours make one range, lowest first. *count is the room in `ranges`, at least 1, and
  * then how many were found; when it comes back as it went in, there may be more: ask again from
  * the end of the last one on. `reset` counts anew for the pages told of and for no others, with no
- * write lost in between. After a failure with `reset` the record may be incomplete: take everything
+ * write lost in between. Pages to which vmem_populate or vmem_lock gave memory may count as
+ * written. After a failure with `reset` the record may be incomplete: take everything
  * as written. Needs can_write_watch. */
 int vmem_written(void *address, size_t size, bool reset, struct vmem_range *ranges,
                  size_t *count);

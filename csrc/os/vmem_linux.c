@@ -372,17 +372,11 @@ int vmem_commit(void *address, size_t size)
     return vmem_protect(address, size, VMEM_READ_WRITE);
 }
 
-/* The kernel charges for pages when they first become writable, and keeps the charge when they cease
- * to be: so they become writable for a moment, or a later change of access could fail for want of
- * memory. Where pages may not be both writable and executable the charge has to wait. */
+/* The kernel charges for private pages when they become writable. What is not writable and was never
+ * written costs nothing: newer kernels even give such a charge back. */
 int vmem_commit_as(void *address, size_t size, enum vmem_access access)
 {
-    int wanted = linux_protection(access);
-    int charging = wanted | PROT_READ | PROT_WRITE;
-    if (mprotect(address, size, charging) != 0 && (errno != EACCES || charging == wanted)) {
-        return errno;
-    }
-    return charging == wanted || mprotect(address, size, wanted) == 0 ? 0 : errno;
+    return vmem_protect(address, size, access);
 }
 
 /* The kernel checks what it can before it takes the old pages away. */

@@ -14,6 +14,13 @@
 
 #define UNSUPPORTED ENOTSUP
 
+/* What ioctl takes: the C libraries differ. */
+#ifdef __GLIBC__
+typedef unsigned long linux_request;
+#else
+typedef int linux_request;
+#endif
+
 static inline size_t linux_page_size(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);

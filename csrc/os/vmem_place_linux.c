@@ -122,7 +122,8 @@ static int find_gap(const struct search *search, uintptr_t *found)
     return error;
 }
 
-/* An emulator hides mappings of its own, so a gap that was refused is not tried again. */
+/* Where the gap is still there after it was refused, it is not to be had: an emulator hides mappings
+ * of its own. */
 static void pass_over(struct search *search, uintptr_t refused)
 {
     if (search->top_down) {
@@ -134,8 +135,9 @@ static void pass_over(struct search *search, uintptr_t refused)
 
 static int map_in_gap(struct search *search, void **address)
 {
-    uintptr_t found;
+    uintptr_t refused = 0;
     for (int i = 0; i < ATTEMPTS; i++) {
+        uintptr_t found;
         int error = find_gap(search, &found);
         if (error == 0 && found == 0) {
             error = ENOMEM;
@@ -147,7 +149,10 @@ static int map_in_gap(struct search *search, void **address)
         if (error != EEXIST && error != EPERM) {
             return error;
         }
-        pass_over(search, found);
+        if (found == refused) {
+            pass_over(search, refused);
+        }
+        refused = found;
     }
     return ENOMEM;
 }

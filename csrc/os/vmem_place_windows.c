@@ -128,10 +128,11 @@ static uintptr_t find_gap(const struct search *search)
     return found;
 }
 
-/* Another thread may take the place first: then again, past it. */
+/* Another thread may take the place first: then again, and past it if it still looks free. */
 static int allocate_in_gap(const struct request *request, struct search *search, void **address)
 {
     int error = ERROR_INVALID_ADDRESS;
+    uintptr_t refused = 0;
     for (int i = 0; i < ATTEMPTS && error == ERROR_INVALID_ADDRESS; i++) {
         uintptr_t found = find_gap(search);
         if (found == 0) {
@@ -141,8 +142,11 @@ static int allocate_in_gap(const struct request *request, struct search *search,
         if (error == 0) {
             *address = (void *)found;
         }
-        search->first = search->top_down ? search->first : found + search->alignment;
-        search->last = search->top_down ? found - 1 : search->last;
+        if (found == refused) {
+            search->first = search->top_down ? search->first : found + search->alignment;
+            search->last = search->top_down ? found - 1 : search->last;
+        }
+        refused = found;
     }
     return error;
 }

@@ -69,7 +69,7 @@ static inline int scan_some(struct scan *scan)
 {
     int count;
     do {
-        count = ioctl(scan->file, PAGEMAP_SCAN, &scan->request);
+        count = ioctl(scan->file, (linux_request)PAGEMAP_SCAN, &scan->request);
     } while (count < 0 && errno == EINTR);
     if (count < 0) {
         return errno;

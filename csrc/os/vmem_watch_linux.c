@@ -42,7 +42,7 @@ static int open_watch(int *file)
     if (*file < 0) {
         return errno == EINVAL || errno == ENOSYS ? UNSUPPORTED : errno;
     }
-    if (ioctl(*file, UFFDIO_API, &api) != 0) {
+    if (ioctl(*file, (linux_request)UFFDIO_API, &api) != 0) {
         close(*file);
         return UNSUPPORTED;
     }
@@ -86,7 +86,7 @@ static int register_range(int file, void *address, size_t size)
         .range = {.start = (uintptr_t)address, .len = size},
         .mode = UFFDIO_REGISTER_MODE_WP,
     };
-    return ioctl(file, UFFDIO_REGISTER, &range) == 0 ? 0 : errno;
+    return ioctl(file, (linux_request)UFFDIO_REGISTER, &range) == 0 ? 0 : errno;
 }
 
 /* A program that closes every descriptor it does not know closes this one too: then it is opened
