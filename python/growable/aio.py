@@ -43,6 +43,17 @@ _PASSED_OVER = 1024 * 1024
 _WORTH_MOVING = 4
 
 
+def _checked(limit: int, high: int, low: int | None) -> tuple[int, int, int]:
+    """Return the three where they make sense, with `low` filled in."""
+    if low is None:
+        low = min(LOW, high // 4)
+    if limit <= 0:
+        raise ValueError(f"limit must be > 0, got {limit}")
+    if not 0 <= low <= high or high == 0:
+        raise ValueError(f"high and low must be 0 <= low <= high and high > 0: {high}, {low}")
+    return limit, high, low
+
+
 class Receiver(asyncio.BufferedProtocol):
     """A protocol that receives into a Buffer, and what reads from it.
 
@@ -59,15 +70,7 @@ class Receiver(asyncio.BufferedProtocol):
     """
 
     def __init__(self, *, limit: int = LIMIT, high: int = HIGH, low: int | None = None) -> None:
-        if low is None:
-            low = min(LOW, high // 4)
-        if limit <= 0:
-            raise ValueError(f"limit must be > 0, got {limit}")
-        if not 0 <= low <= high or high == 0:
-            raise ValueError(f"high and low must be 0 <= low <= high and high > 0: {high}, {low}")
-        self._limit = limit
-        self._high = high
-        self._low = low
+        self._limit, self._high, self._low = _checked(limit, high, low)
         self._buffer = Buffer()
         self._passed_over = 0
         self._tail_size = _FIRST_TAIL
@@ -176,7 +179,11 @@ class Receiver(asyncio.BufferedProtocol):
             What the connection was lost to.
         RuntimeError
             If another coroutine is waiting for data.
+        ValueError
+            If `n` is negative.
         """
+        if n < 0:
+            raise ValueError(f"fill: size must be >= 0, got {n}")
         self._check()
         while (available := len(self._buffer) - self._passed_over) < n and not self._eof:
             await self._wait(n, "fill")
@@ -315,6 +322,40 @@ class Receiver(asyncio.BufferedProtocol):
         if n == 0:
             raise asyncio.IncompleteReadError(self._take(self.available), None)
         return self._take(n)
+
+    async def read_line(self) -> bytes:
+        r"""Return the bytes up to a newline, and the newline; at the end what is left.
+
+        ``async for line in stream`` gives line after line, to the end.
+
+        Returns
+        -------
+        bytes
+            Empty at the end.
+
+        Raises
+        ------
+        ValueError
+            If the line is longer than `limit`. What has arrived of it is removed.
+        """
+        try:
+            return await self.read_until()
+        except asyncio.IncompleteReadError as error:
+            return error.partial
+        except asyncio.LimitOverrunError as error:
+            with self.view() as view:
+                newline = bytes(view[error.consumed : error.consumed + 1]) == b"\n"
+            self.consume(error.consumed + newline)
+            raise ValueError(str(error)) from error
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        line = await self.read_line()
+        if not line:
+            raise StopAsyncIteration
+        return line
 
     def _take(self, n: int) -> bytes:
         buffer, start = self._buffer, self._passed_over
@@ -527,8 +568,9 @@ async def open_connection(
     limit, high, low : int
         See :class:`Receiver`.
     """
-    _, stream = await asyncio.get_running_loop().create_connection(
-        lambda: Stream(limit=limit, high=high, low=low),
+    stream = Stream(limit=limit, high=high, low=low)
+    await asyncio.get_running_loop().create_connection(
+        lambda: stream,
         host,  # type: ignore[arg-type]
         port,  # type: ignore[arg-type]
         **options,
@@ -551,12 +593,16 @@ async def start_server(
     Parameters
     ----------
     connected : callable
-        Called with a :class:`Stream` for each connection. A coroutine runs as a task.
+        Called with a :class:`Stream` for each connection. A coroutine runs as a task. When it
+        returns the connection stays open, until somebody closes it.
     host, port, **options
         As for ``loop.create_server``: ``ssl``, ``sock``, ``backlog``, ...
     limit, high, low : int
         See :class:`Receiver`.
     """
+    if not callable(connected):
+        raise TypeError(f"connected must be callable, not {type(connected).__name__}")
+    _checked(limit, high, low)
     return await asyncio.get_running_loop().create_server(
         lambda: Stream(connected, limit=limit, high=high, low=low),
         host,

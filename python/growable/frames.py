@@ -39,6 +39,11 @@ def naming(column: str) -> Iterator[None]:
         raise
 
 
+def name_row(error: BaseException, number: int) -> None:
+    """Add to an exception which row it is about."""
+    error.add_note(f"growable: in row {number}")
+
+
 def name_column(error: BaseException, column: str) -> None:
     """Add to an exception which column it is about."""
     error.add_note(f"growable: in column {column!r}")
@@ -89,6 +94,36 @@ def is_rows(source: object) -> bool:
     return _reader_for(source) is None and isinstance(source, Iterable)
 
 
+def read_rows(rows: Iterable[Any]) -> Sequence[Batch]:
+    """Return the columns of rows that have names: mappings, named tuples and records."""
+    columns: dict[str, list[Any]] = {}
+    for number, row in enumerate(rows):
+        try:
+            named = _named(row)
+            if number == 0:
+                columns = {name: [] for name in named}
+            check_names(named, columns)
+        except (TypeError, ValueError) as error:
+            name_row(error, number)
+            raise
+        for name, values in columns.items():
+            values.append(named[name])
+    return [columns]
+
+
+def _named(row: Any) -> Mapping[str, Any]:
+    names = names_of(row)
+    if names is not None:
+        return {name: row[name] for name in names}
+    fields = getattr(type(row), "_fields", None)
+    if fields is not None and isinstance(row, tuple):
+        return dict(zip(fields, row, strict=True))
+    raise TypeError(
+        f"a row of type {type(row).__name__} has no names for the columns; "
+        "make Table({name: dtype, ...}) and then extend(rows), or give mappings as rows"
+    )
+
+
 def read(source: object, dtypes: DTypes | None = None) -> Sequence[Batch]:
     """Return the columns of a source in batches.
 
@@ -122,8 +157,7 @@ def schema_of(batches: Sequence[Batch]) -> dict[str, DType]:
     for batch in batches:
         for name, values in batch.items():
             with naming(name):
-                found = np.asarray(values)
-                dtype = np.dtype((found.dtype, found.shape[1:]))
+                dtype = _rows.infer(values)
                 if name in schema and schema[name].subdtype is None:
                     dtype = np.promote_types(schema[name], dtype)
                 schema[name] = dtype
@@ -167,9 +201,14 @@ def _check_nulls(count: int, dtype: DType | None) -> None:
         raise ValueError(_WITHOUT_NULLS.format(count, dtype))
 
 
-def _values_for(values: Rows) -> Any:
+def _values_for(values: Rows, dtype: DType | None) -> Any:
     """Return an array, or a list of Python values that are converted one by one."""
-    return values.tolist() if values.dtype.kind == "O" else values
+    if values.dtype.kind != "O":
+        return values
+    items = values.tolist()
+    if dtype is not None and dtype.base.kind in "fc":
+        return [np.nan if item is None else item for item in items]
+    return items
 
 
 # Arrow.
@@ -223,7 +262,7 @@ def _arrow_values(values: Any, dtype: DType | None) -> Any:
         return np.asarray(inner).reshape(len(values), values.type.list_size, *np.shape(inner)[1:])
     if kinds.is_struct(values.type) and dtype is not None and dtype.names is not None:
         return _arrow_struct(values, dtype)
-    return _values_for(values.to_numpy(zero_copy_only=False))
+    return _values_for(values.to_numpy(zero_copy_only=False), dtype)
 
 
 def _arrow_struct(values: Any, dtype: DType) -> Rows:
@@ -261,7 +300,7 @@ def _polars_values(series: Any, dtype: DType | None) -> Any:
             values = _polars_values(series.struct.field(name), field)
             result[name] = _rows.convert_rows(values, field.base, field.shape)
         return result
-    return _values_for(series.to_numpy())
+    return _values_for(series.to_numpy(), dtype)
 
 
 # pandas.
@@ -279,19 +318,42 @@ def _read_pandas(frame: _pandas.DataFrame, dtypes: DTypes) -> Sequence[Batch]:
 
 def _pandas_values(series: Any, dtype: DType | None) -> Any:
     """Return the values of a column; zoned times in UTC."""
-    if isinstance(series.dtype, np.dtype):
-        return _values_for(series.to_numpy())
-    missing = int(series.isna().sum())
-    _check_nulls(missing, dtype)
+    plain = getattr(series.dtype, "numpy_dtype", series.dtype)
+    missing = series.isna()
+    count = int(missing.sum())
+    if isinstance(series.dtype, np.dtype) and plain.kind != "O":
+        # NaN and NaT are values as well, but text does not have them.
+        _check_nulls(count if dtype is not None and dtype.kind in "SU" else 0, dtype)
+        return series.to_numpy()
+    _check_nulls(count, dtype)
     if getattr(series.dtype, "tz", None) is not None:
         return series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-    if missing and dtype is not None:
-        nothing = np.datetime64("NaT") if dtype.kind in "mM" else np.nan
-        return series.to_numpy(dtype=dtype.base, na_value=nothing)
-    plain = getattr(series.dtype, "numpy_dtype", None)
-    if not missing and plain is not None and plain.kind != "O":
+    if isinstance(plain, np.dtype) and plain.kind in "biuf":
+        return _pandas_numbers(series, plain, count, dtype)
+    return _pandas_objects(series.tolist(), missing.tolist(), dtype) if count else series.tolist()
+
+
+def _pandas_numbers(series: Any, plain: DType, missing: int, dtype: DType | None) -> Any:
+    """Return numbers of which some may be missing; those are NaN, as in what Arrow gives out."""
+    if not missing:
         return series.to_numpy(dtype=plain)
-    return series.tolist()
+    if dtype is None:
+        _check_nulls(missing, plain if plain.kind == "b" else None)
+    elif dtype.base.kind in "mM":  # all of them may be missing
+        return _pandas_objects(series.tolist(), series.isna().tolist(), dtype)
+    return series.to_numpy(dtype=plain if plain.kind == "f" else np.float64, na_value=np.nan)
+
+
+def _pandas_objects(values: list[Any], missing: list[bool], dtype: DType | None) -> list[Any]:
+    """Put in place of what is missing what the dtype has for it."""
+    if dtype is None:
+        present = [value for value, gone in zip(values, missing, strict=True) if not gone]
+        dtype = _rows.infer(present or [None])
+        if dtype.kind in "iu":
+            dtype = np.dtype(np.float64)
+    _check_nulls(sum(missing), dtype)
+    nothing = None if dtype.base.kind in "mM" else np.nan
+    return [nothing if gone else value for value, gone in zip(values, missing, strict=True)]
 
 
 def to_pandas(columns: Mapping[str, Rows], copy: bool) -> _pandas.DataFrame:

@@ -12,10 +12,13 @@ that changes the very Array it is meant for, so it is converted first.
 from __future__ import annotations
 
 import operator
+import re
+import reprlib
 from collections.abc import Iterable
-from functools import lru_cache
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache, reduce
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,47 +118,231 @@ def _of_values(values: object, dtype: DType) -> Rows:
     """Convert Python values; those that a cast would change are refused."""
     if dtype.kind == "V":
         return np.array(values, dtype=dtype)
+    if dtype.kind == "M" and isinstance(values, str | datetime):
+        return np.array(_as_date(values, dtype), dtype=dtype)
     natural = np.asarray(values)
     if natural.size == 0:
         return natural.astype(dtype)
+    if dtype.kind in "SU":
+        return _of_text(values, dtype)
+    if dtype.kind in "mM" and natural.dtype.kind in "SUO":
+        return _of_times(values, natural, dtype)
     kinds = natural.dtype.kind + dtype.kind
+    if kinds[0] in "fSU" and kinds[1] in "iu":
+        # NumPy makes floats of integers of which only some need 64 bits without a sign.
+        return _of_integers(np.array(values, dtype=object), dtype)
     if kinds[0] in "iuO" and kinds[1] in "iu":
         return _of_integers(natural, dtype)
-    if kinds in ("fi", "fu"):
-        # NumPy makes floats of integers of which only some need 64 bits without a sign.
+    if kinds[0] in "SUO" and kinds[1] in "bfc":
         objects = np.array(values, dtype=object)
-        if not [1 for item in objects.flat if not hasattr(type(item), "__index__")]:
-            return _of_integers(objects, dtype)
-    if kinds in ("Of", "Oc"):
-        _check_items(natural, dtype, ("__float__", "__complex__", "__index__"))
-        return natural.astype(dtype)
-    if (kinds[0] == "O" and kinds[1] != "b") or kinds in ("UM", "Um", "US"):
-        return np.array(values, dtype=dtype)
-    _check_castable(natural.dtype, dtype)
+        _check_items(objects, dtype)
+        return objects.astype(dtype)
+    if not np.can_cast(natural.dtype, dtype, casting="same_kind"):
+        _refuse(natural.flat[0], dtype)
     return natural
 
 
-def _check_items(objects: Rows, dtype: DType, methods: tuple[str, ...]) -> None:
+# What an object has that is a number; text has none, though NumPy reads it.
+_NUMBERS = {
+    "i": ("__index__",),
+    "u": ("__index__",),
+    "f": ("__float__", "__index__"),
+    "c": ("__float__", "__complex__", "__index__"),
+}
+_NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)  # NumPy's own have __float__
+
+
+def _items(objects: Rows) -> list[Any]:
+    return [item[()] if isinstance(item, np.ndarray) else item for item in objects.flat]
+
+
+def _check_items(objects: Rows, dtype: DType) -> None:
     """Refuse objects that are no numbers; NumPy would read text, and take None for NaN."""
-    for item in objects.flat:
-        if not [method for method in methods if hasattr(type(item), method)]:
-            raise TypeError(f"{type(item).__name__!r} object is no number that {dtype} can hold")
+    for item in _items(objects):
+        if dtype.kind == "b":
+            fits = isinstance(item, bool | np.bool_)
+        else:
+            fits = not isinstance(item, _NO_NUMBERS) and _has_any(item, _NUMBERS[dtype.kind])
+        if not fits:
+            _refuse(item, dtype)
+
+
+def _has_any(item: object, methods: tuple[str, ...]) -> bool:
+    return bool([method for method in methods if hasattr(type(item), method)])
 
 
 def _of_integers(natural: Rows, dtype: DType) -> Rows:
     """Cast integers, or objects that may be some, to an integer dtype that must hold them."""
     if natural.dtype.kind == "O":
-        _check_items(natural, dtype, ("__index__",))
+        _check_items(natural, dtype)
         limits = np.iinfo(dtype)
         values = [operator.index(x) for x in natural.flat]
-        fits = limits.min <= min(values) and max(values) <= limits.max
-        result = natural.astype(dtype) if fits else natural
-    else:
-        result = natural.astype(dtype)
-        fits = bool(((result == natural) & ((result < 0) == (natural < 0))).all())
-    if not fits:
-        raise OverflowError(f"integer out of bounds for {dtype}")
+        for value in (min(values), max(values)):
+            if not limits.min <= value <= limits.max:
+                raise OverflowError(f"{_shown(value)} is out of bounds for {dtype}")
+        return natural.astype(dtype)
+    result = natural.astype(dtype)
+    fits = (result == natural) & ((result < 0) == (natural < 0))
+    if not fits.all():
+        raise OverflowError(f"{natural.flat[fits.argmin()]} is out of bounds for {dtype}")
     return result
+
+
+def _of_text(values: object, dtype: DType) -> Rows:
+    """Convert text; NumPy would write out numbers, None and whatever else there is."""
+    objects = np.array(values, dtype=object)
+    others = [kind for kind in set(map(type, objects.flat)) if not issubclass(kind, str | bytes)]
+    if others:
+        for item in _items(objects):
+            if not isinstance(item, str | bytes):
+                _refuse(item, dtype)
+    return np.array(values, dtype=dtype)
+
+
+# Times. NumPy reads the zone of a text, and of a datetime, and warns of it each time.
+
+_ZONED = re.compile(
+    r"([^ T]+[ T][\d:.]+)(?:Z|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)", re.ASCII | re.DOTALL
+)
+
+
+def _of_times(values: object, natural: Rows, dtype: DType) -> Rows:
+    """Convert dates or spans of time; those with a zone come in UTC."""
+    objects = np.array(values, dtype=object)
+    only_text = natural.dtype.kind == "U" and set(map(type, objects.flat)) <= {str, np.str_}
+    if only_text and (dtype.kind == "m" or not _may_be_zoned(natural)):
+        return np.array(values, dtype=dtype)
+    convert_item = _as_date if dtype.kind == "M" else _as_span
+    converted = np.empty(objects.size, object)
+    for number, item in enumerate(_items(objects)):
+        converted[number] = convert_item(item, dtype)
+    return converted.astype(dtype).reshape(objects.shape)
+
+
+def _may_be_zoned(text: Rows) -> bool:
+    codes = text.reshape(-1).view(np.uint32).reshape(text.size, -1)
+    marks = (codes == ord("Z")) | (codes == ord("+"))
+    return bool(marks.any() or (codes[:, len("2026-01-31") :] == ord("-")).any())
+
+
+def _as_date(item: Any, dtype: DType) -> object:
+    """Return what NumPy makes the same date and time of as this is in UTC."""
+    if item is None or isinstance(item, np.datetime64):
+        return item
+    if hasattr(type(item), "to_datetime64"):  # pandas has nanoseconds, which NumPy does not look at
+        return item.to_datetime64()
+    if isinstance(item, datetime):
+        return item if item.tzinfo is None else item.astimezone(UTC).replace(tzinfo=None)
+    if isinstance(item, bytes):
+        item = item.decode("ascii")
+    if isinstance(item, str):
+        return _text_as_date(item)
+    return item if isinstance(item, date) else _refuse(item, dtype)
+
+
+def _text_as_date(text: str) -> object:
+    zoned = _ZONED.fullmatch(text)
+    if zoned is None:
+        return text
+    local, sign, hours, minutes = zoned.groups(default="0")
+    if sign == "0":
+        return local
+    offset = np.timedelta64(int(hours) * 60 + int(minutes), "m")
+    return np.datetime64(local) + (offset if sign == "-" else -offset)
+
+
+def _as_span(item: Any, dtype: DType) -> object:
+    if hasattr(type(item), "to_timedelta64"):
+        return item.to_timedelta64()
+    if isinstance(item, timedelta | np.timedelta64 | int | np.integer | str | bytes | None):
+        return item
+    if hasattr(type(item), "to_datetime64") and item != item:  # pandas' NaT is of both kinds
+        return None
+    return _refuse(item, dtype)
+
+
+# Values that are refused.
+
+_NOUNS = {"b": "truth value", "S": "text", "U": "text", "M": "date", "m": "span of time"}
+_WAYS = {
+    "b": "convert it first, such as with bool()",
+    "i": "convert it first, such as with int()",
+    "u": "convert it first, such as with int()",
+    "f": "convert it first, such as with float()",
+    "c": "convert it first, such as with complex()",
+    "S": "convert it first, such as with str()",
+    "U": "convert it first, such as with str()",
+    "M": "give a datetime, a datetime64, or text such as '2026-01-31'",
+    "m": "give a timedelta, a timedelta64, or a number",
+}
+_NOTHING = ("NoneType", "NAType", "NaTType")
+_MISSING = {
+    "f": "give float('nan') for a missing one",
+    "c": "give float('nan') for a missing one",
+    "S": "give b'' for a missing one",
+    "U": "give '' for a missing one",
+    "M": "give None for a missing one",
+    "m": "give None for a missing one",
+}
+
+
+def _refuse(item: object, dtype: DType) -> NoReturn:
+    """Raise TypeError with the value, and what to give instead."""
+    if type(item).__name__ in _NOTHING or (isinstance(item, float | np.floating) and item != item):
+        way = _MISSING.get(dtype.kind, "give a value of yours for a missing one")
+    else:
+        way = _WAYS.get(dtype.kind, "convert it first")
+    if isinstance(item, int | float | complex | np.number) and dtype.kind in "biufc":
+        raise TypeError(
+            f"cannot cast {_shown(item)} from dtype {np.asarray(item).dtype} to {dtype} "
+            f"according to the rule 'same_kind'; {way}"
+        )
+    noun = _NOUNS.get(dtype.kind, "number")
+    raise TypeError(f"{_shown(item)} is no {noun} that {dtype} can hold; {way}")
+
+
+def _shown(item: object) -> str:
+    """Return a value in a few words; nothing foreign runs."""
+    if type(item) is int and item.bit_length() > 128:
+        return f"an integer of {item.bit_length()} bits"
+    if type(item) in (str, bytes, bool, int, float, complex, type(None)):
+        return reprlib.repr(item)
+    if type(item) in (np.str_, np.bytes_, np.bool_):
+        return reprlib.repr(item.item())  # type: ignore[attr-defined]
+    return str(item) if isinstance(item, np.number) else f"{type(item).__name__!r} object"
+
+
+def infer(values: Any) -> DType:
+    """Return the dtype of a row that holds values, of which some may be None or missing."""
+    found = np.asarray(values)
+    if found.dtype.kind == "O":
+        found_dtypes = {_dtype_of(item) for item in _items(found) if item is not None}
+        if not found_dtypes:
+            raise TypeError("there are only missing values, of which no dtype can be told")
+        return np.dtype((reduce(np.promote_types, found_dtypes), found.shape[1:]))
+    return np.dtype((found.dtype, found.shape[1:]))
+
+
+def _dtype_of(item: Any) -> DType:
+    """Return the dtype for one Python value, where NumPy has objects for datetimes."""
+    kind = type(item)
+    if hasattr(kind, "to_datetime64"):
+        return np.asarray(item.to_datetime64()).dtype
+    if hasattr(kind, "to_timedelta64"):
+        return np.asarray(item.to_timedelta64()).dtype
+    for python, code in ((datetime, "M8[us]"), (date, "M8[D]"), (timedelta, "m8[us]")):
+        if isinstance(item, python):
+            return np.dtype(code)
+    dtype = np.asarray(item).dtype
+    if dtype.kind == "O":
+        raise TypeError(
+            f"{_shown(item)} has no dtype of NumPy's; "
+            "make the Table with a schema, then extend() it"
+        )
+    return dtype
+
+
+# Arguments.
 
 
 def convert(source: object, dtype: DType) -> Rows:
@@ -163,13 +350,63 @@ def convert(source: object, dtype: DType) -> Rows:
     if not is_array_like(source):
         return _of_values(source, dtype)
     array = as_ndarray(source)
+    if array.dtype.kind in "OT":  # of objects, or of text among which some may be missing
+        return _of_values(array.tolist(), dtype)
     _check_castable(array.dtype, dtype)
     return array
 
 
-def convert_rows(source: object, dtype: DType, row_shape: Shape) -> Rows:
-    """Convert an argument that stands for any number of rows."""
-    array = convert(source, dtype)
+def _convert_many(source: object, dtype: DType, first: int) -> Rows:
+    """Convert rows; an exception tells which of the Python values it is about."""
+    rows: Any = source
+    if is_array_like(source):
+        rows = as_ndarray(source)
+        if rows.dtype.kind in "OT":
+            rows = rows.tolist()
+    if not isinstance(rows, list | tuple):
+        return convert(rows, dtype)
+    try:
+        return _of_values(rows, dtype)
+    except _REFUSALS:
+        number = _find_bad_row(rows, dtype)
+        if number is None:
+            raise
+    return _raise_for(rows[number], dtype, first + number)
+
+
+_REFUSALS = (TypeError, ValueError, OverflowError)
+
+
+def _find_bad_row(rows: list[Any] | tuple[Any, ...], dtype: DType) -> int | None:
+    """Return the number of the first row that cannot be converted; None if each of them can."""
+    low, high = 0, len(rows)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _fails(rows[low:middle], dtype) else (middle, high)
+    return low if _fails(rows[low:high], dtype) else None
+
+
+def _fails(rows: list[Any] | tuple[Any, ...], dtype: DType) -> bool:
+    try:
+        _of_values(rows, dtype)
+    except _REFUSALS:
+        return True
+    return False
+
+
+def _raise_for(row: object, dtype: DType, number: int) -> NoReturn:
+    """Raise what the row raises by itself, with its number."""
+    try:
+        _of_values([row], dtype)
+        raise TypeError(f"it is not the same each time that it is converted to {dtype}")
+    except _REFUSALS as error:
+        error.add_note(f"growable: in row {number}")
+        raise
+
+
+def convert_rows(source: object, dtype: DType, row_shape: Shape, first: int = 0) -> Rows:
+    """Convert an argument that stands for rows; the first has this number in what is raised."""
+    array = _convert_many(source, dtype, first)
     if array.ndim == 0:
         raise TypeError(f"expected rows, not one value: {type(source).__name__}")
     if array.shape == (0,):

@@ -175,9 +175,11 @@ class Table(TableCore):
     ) -> Self:
         """Make a Table of what `extend` takes, with the names and dtypes that it has.
 
-        Text becomes a fixed-width dtype as wide as the longest one present.
+        Rows must have names: mappings, named tuples or records. Text becomes a fixed-width dtype
+        as wide as the longest one present.
         """
-        batches = _frames.read(data)
+        rows: Any = data
+        batches = _frames.read_rows(rows) if _frames.is_rows(data) else _frames.read(data)
         self = cls(_frames.schema_of(batches), capacity=capacity, huge_pages=huge_pages, name=name)
         self._extend_batches(batches)
         return self
@@ -278,26 +280,32 @@ class Table(TableCore):
     def _extend_batches(self, batches: Sequence[Mapping[str, Any]]) -> None:
         """Convert everything, then append all of it or nothing."""
         blocks: list[memoryview] = []
+        rows = 0
         for batch in batches:
             _frames.check_names(batch, self._names)
-            converted = {name: self._convert_rows(name, batch[name]) for name in self._names}
+            converted = {name: self._convert_rows(name, batch[name], rows) for name in self._names}
             _frames.check_lengths(converted)
             blocks += [_rows.as_bytes(values) for values in converted.values()]
+            rows += len(converted[self._names[0]])
         self._extend_blocks(tuple(blocks))
 
-    def _convert_rows(self, name: str, values: object) -> Rows:
+    def _convert_rows(self, name: str, values: object, first: int) -> Rows:
         column = self[name]
         with _frames.naming(name):
             if isinstance(values, Array):
                 values = values.view()
-            found = _rows.convert_rows(values, column.dtype, column.row_shape)
+            found = _rows.convert_rows(values, column.dtype, column.row_shape, first)
             return np.ascontiguousarray(found, column.dtype)
 
     def _extend_rows(self, rows: Any) -> None:
         """Gather the rows elsewhere, so that an iterator which raises changes nothing."""
         gathered = self._like()
         for row in rows:
-            gathered.append(row)
+            try:
+                gathered.append(row)
+            except Exception as error:
+                _frames.name_row(error, len(gathered))
+                raise
         self._extend_batches([gathered._snapshot()])
 
     def spare(self, n: SupportsIndex, /) -> dict[str, Rows]:
@@ -629,17 +637,35 @@ def _read_schema(schema: _Schema | Table) -> list[tuple[str, DTypeLike]]:
     fields: Mapping[str, Any] = schema if isinstance(schema, Mapping) else _fields_of(schema)
     if not fields:
         raise ValueError("Table: at least one column wanted")
-    for name in fields:
+    for name, dtype in fields.items():
         if not isinstance(name, str):
             raise TypeError(f"Table: the name of a column must be a str, not {name!r}")
+        with _frames.naming(name):
+            _check_no_data(dtype)
     return [(str(name), dtype) for name, dtype in fields.items()]
 
 
 def _fields_of(schema: DTypeLike) -> Mapping[str, DTypeLike]:
+    _check_no_data(schema)
     dtype: np.dtype[Any] = np.dtype(schema)
     if dtype.names is None or dtype.fields is None:
         raise TypeError(f"Table: a mapping or a structured dtype wanted, not {dtype}")
     return {name: dtype.fields[name][0] for name in dtype.names}
+
+
+def _check_no_data(dtype: Any) -> None:
+    """Refuse data in place of a dtype. NumPy takes whatever has a dtype for one, and [] as well."""
+    if isinstance(dtype, str | type | np.dtype | None):
+        return
+    try:
+        if not _rows.is_array_like(dtype) and np.dtype(dtype).itemsize:
+            return
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(
+        f"Table: names with dtypes wanted, such as {{'price': 'f8'}}, not {type(dtype).__name__}; "
+        "to make one of data, use Table.from_data()"
+    )
 
 
 def _full_dtype(column: Column) -> DType:
@@ -674,6 +700,8 @@ def _is_plain(value: object, dtype: DType) -> bool:
     """Return whether the value needs no other check than NumPy's own: to tell so is quick."""
     if type(value) is datetime:
         return dtype.kind == "M" and value.tzinfo is None
+    if type(value) is str:
+        return dtype.kind == "U"
     return isinstance(value, np.generic) and value.dtype == dtype
 
 

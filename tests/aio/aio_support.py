@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Coroutine
 from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
+
+from tls_support import make_contexts
 
 Need: TypeAlias = Callable[[str], ModuleType]
 Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
@@ -22,11 +23,6 @@ class Layer(NamedTuple):
 
 
 def tls_layer(need: Need) -> Layer:
-    """Return contexts that trust each other, with a certificate made for the test."""
-    trustme = need("trustme")
-    authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(client)
+    """Return what makes a connection over TLS to localhost."""
+    client, server = make_contexts(need("trustme"))
     return Layer("tls", {"ssl": server}, {"ssl": client, "server_hostname": "localhost"})

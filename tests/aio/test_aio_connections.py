@@ -114,6 +114,9 @@ def test_lines(run: Run, layer: Layer) -> None:
                 with pytest.raises(asyncio.IncompleteReadError) as caught:
                     await stream.read_until(b"\r\n")
                 assert caught.value.partial == b"last"
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                lines = [line async for line in stream]
+                assert lines == [b"line %d\r\n" % i for i in range(200)] + [b"last"]
 
     run(main())
 
@@ -294,6 +297,52 @@ def test_any_transport_of_a_loop(run: Run) -> None:
         assert await stream.read() == b""
         stream.close()
         await stream.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("run", ["asyncio"], indirect=True)
+@pytest.mark.parametrize(
+    "wrong", [{"limit": 0}, {"limit": -1}, {"high": 0}, {"high": 9, "low": 10}]
+)
+def test_wrong_options_are_refused_at_once(run: Run, wrong: dict[str, int]) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with pytest.raises(ValueError, match="must be"):  # and not that nobody listens there
+            await aio.open_connection("127.0.0.1", port, **wrong)
+        with pytest.raises(ValueError, match="must be"):
+            await aio.start_server(lambda stream: None, "127.0.0.1", 0, **wrong)
+
+    run(main())
+
+
+@pytest.mark.parametrize("run", ["asyncio"], indirect=True)
+def test_a_callback_that_cannot_be_called(run: Run) -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match="callable, not NoneType"):
+            await aio.start_server(None, "127.0.0.1", 0)  # type: ignore[arg-type]
+
+    run(main())
+
+
+def test_a_handler_that_returns_leaves_the_connection_open(run: Run, layer: Layer) -> None:
+    streams: list[aio.Stream] = []
+
+    async def greet(stream: aio.Stream) -> None:
+        stream.write(b"hello")
+        streams.append(stream)
+
+    async def main() -> None:
+        async with serving(greet, layer) as port:
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                assert await stream.read_exactly(5) == b"hello"
+                await asyncio.sleep(0.05)
+                assert not streams[0].is_closing()
+                stream.write(b"still there?")
+                assert await streams[0].read_exactly(12) == b"still there?"
+                streams[0].close()
+                assert await stream.read() == b""
 
     run(main())
 

@@ -52,7 +52,7 @@ def feed(receiver: Receiver, content: bytes) -> None:
         content = content[n:]
 
 
-def go(coroutine: Coroutine[Any, Any, None]) -> None:
+def go(coroutine: Coroutine[Any, Any, object]) -> None:
     asyncio.run(asyncio.wait_for(coroutine, 30))
 
 
@@ -176,6 +176,59 @@ def test_like_stream_reader(cut: int) -> None:
     go(main())
 
 
+def test_lines() -> None:
+    async def main() -> None:
+        r = connected()
+        feed(r, b"one\r\n\ntwo")
+        later(feed, r, b" and\nlast")
+        later(r.eof_received)
+        assert await r.read_line() == b"one\r\n"
+        assert [line async for line in r] == [b"\n", b"two and\n", b"last"]
+        assert [line async for line in r] == []
+        assert await r.read_line() == b""
+
+    go(main())
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 10, 11, 64])
+def test_lines_as_of_stream_reader(size: int) -> None:
+    """Lines up to, at and beyond the limit, in pieces of this size, beside asyncio.StreamReader."""
+
+    async def main() -> None:
+        content = b"\n".join(b"x" * n for n in (0, 3, 7, 8, 9, 2, 25, 0, 8, 11, 1))
+        ours, theirs = connected(limit=8), asyncio.StreamReader(limit=8)
+        for at in range(0, len(content), size):
+            later(feed, ours, content[at : at + size])
+            later(theirs.feed_data, content[at : at + size])
+        later(ours.eof_received)
+        later(theirs.feed_eof)
+        outcomes: list[list[object]] = [[], []]
+        while outcomes[0][-1:] != ["end"]:
+            for outcome, reader in zip(outcomes, (ours, theirs), strict=True):
+                try:
+                    outcome.append(await anext(reader, "end"))
+                except ValueError as error:
+                    outcome.append((type(error), error.args))
+            assert outcomes[0] == outcomes[1]
+        assert len(outcomes[0]) > 6
+
+    go(main())
+
+
+def test_lines_under_a_view() -> None:
+    async def main() -> None:
+        r = connected(limit=8)
+        feed(r, b"one\n" + b"x" * 9 + b"\ntwo\n")
+        with r.view() as view:
+            assert await r.read_line() == b"one\n"
+            with pytest.raises(ValueError, match="longer than limit"):
+                await r.read_line()
+            assert await r.read_line() == b"two\n"
+            assert view == b"one\n" + b"x" * 9 + b"\ntwo\n"
+
+    go(main())
+
+
 def test_errors_of_the_connection() -> None:
     async def main() -> None:
         r = connected()
@@ -183,7 +236,10 @@ def test_errors_of_the_connection() -> None:
         later(r.connection_lost, ConnectionResetError("gone"))
         with pytest.raises(ConnectionResetError, match="gone"):
             await r.read_exactly(10)
-        for call in (r.read, r.read_until, r.fill, r.fill_until, lambda: r.read_exactly(1)):
+        for call in (
+            *(r.read, r.read_until, r.read_line, r.fill, r.fill_until),
+            *(r.__anext__, lambda: r.read_exactly(1)),
+        ):
             with pytest.raises(ConnectionResetError, match="gone"):
                 await call()
         assert bytes(r.view()) == b"abc"
@@ -268,7 +324,7 @@ def test_consume_gives_pages_back() -> None:
     go(main())
 
 
-def test_view_and_consume_check_their_argument() -> None:
+def test_view_consume_and_fill_check_their_argument() -> None:
     r = connected()
     feed(r, b"abc")
     for call in (r.view, r.consume):
@@ -276,6 +332,8 @@ def test_view_and_consume_check_their_argument() -> None:
             call(4)
     with pytest.raises(ValueError, match="are available"):
         r.consume(-1)
+    with pytest.raises(ValueError, match="must be >= 0, got -5"):
+        go(r.fill(-5))
     assert r.view() == b"abc"
     assert r.view(0) == b""
 

@@ -5,48 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cli_support
 import pytest
+from cli_support import check_interrupted, check_needs_rich, check_reader_goes_away, without
 from growable.cli import demo_text, main, measure, race
 from growable.cli.picture import COMMITTED, RESERVED, RESIDENT, Picture
 from growable.cli.report import CommandError
 from growable.cli.source import Input, named_files, pieces, standard_library
 
 MiB = 1 << 20
-COMMAND = [sys.executable, "-m", "growable", "demo"]
 
-
-def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words],
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **variables},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=300,
-    )
-
-
-def run_json(*words: str, **variables: str) -> dict[str, Any]:
-    done = run(*words, "--json", "--rounds", "1", **variables)
-    assert done.returncode == 0, done.stderr
-    outcome: dict[str, Any] = json.loads(done.stdout)
-    return outcome
-
-
-def without(folder: Path, *modules: str) -> dict[str, str]:
-    """Return variables under which these modules cannot be imported."""
-    for module in modules:
-        (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')\n")
-    search = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return {"PYTHONPATH": search}
+run = partial(cli_support.run, "demo")
+run_json = partial(cli_support.run_json, "demo")
 
 
 def has_numpy() -> bool:
@@ -194,7 +170,7 @@ def test_progress_bar_on_a_terminal(text_file: Path) -> None:
     pytest.importorskip("rich")
     ours, theirs = os.openpty()
     done = subprocess.run(
-        [*COMMAND, str(text_file), "--json", "--rounds", "1"],
+        [*cli_support.COMMAND, "demo", str(text_file), "--json", "--rounds", "1"],
         env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
         stdout=subprocess.PIPE,
         stderr=theirs,
@@ -306,10 +282,7 @@ def test_no_library_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 def test_without_rich(text_file: Path, tmp_path: Path) -> None:
     variables = without(tmp_path, "rich")
-    done = run(str(text_file), **variables)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "growable[cli]" in done.stderr
+    check_needs_rich(run(str(text_file), **variables))
     assert run_json(str(text_file), **variables)["ok"] is True
 
 
@@ -385,33 +358,12 @@ def test_input_that_vanishes(text_file: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_interrupted(text_file: Path) -> None:
-    with subprocess.Popen(
-        [*COMMAND, str(text_file), "--json", "--size", "1GiB", "--chunk", "512"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    ) as process:
-        time.sleep(1)
-        os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert out == ""
-    assert err == "growable: interrupted\n"
+    words = ("demo", str(text_file), "--json", "--size", "1GiB", "--chunk", "512")
+    group = check_interrupted(*words, after=1)
     with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+        os.killpg(group, 0)
 
 
 def test_reader_that_goes_away(text_file: Path) -> None:
     pytest.importorskip("rich")
-    with subprocess.Popen(
-        [*COMMAND, str(text_file), "--rounds", "1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == ""
-    assert process.returncode == 141
+    check_reader_goes_away("demo", str(text_file), "--rounds", "1")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
-import subprocess
 import sys
-import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +15,23 @@ import pytest
 
 pytest.importorskip("numpy")
 
+import cli_support
 import numpy as np
+from cli_support import check_interrupted, check_needs_rich, check_reader_goes_away, without
 from growable.cli import array_demo, array_measure, main, race
 from growable.cli.array_source import Rows, open_rows, read_csv, repeat, write_csv
 from growable.cli.report import CommandError
 
-COMMAND = [sys.executable, "-m", "growable", "demo", "--array"]
+run = partial(cli_support.run, "demo", "--array")
+run_json = partial(cli_support.run_json, "demo", "--array")
 NAMES = [
     *("growable.Array", "growable.Table", "list + np.array"),
     *("np.append", "doubled by hand", "array.array"),
 ]
 
 
-def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words],
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **variables},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=300,
-    )
-
-
-def run_json(*words: str, **variables: str) -> dict[str, Any]:
-    done = run(*words, "--json", "--rounds", "1", **variables)
-    assert done.returncode == 0, done.stderr
-    outcome: dict[str, Any] = json.loads(done.stdout)
-    return outcome
-
-
 def by_name(outcome: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in outcome["contestants"]}
-
-
-def without(folder: Path, *modules: str) -> dict[str, str]:
-    """Return variables under which these modules cannot be imported."""
-    for module in modules:
-        (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')\n")
-    search = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return {"PYTHONPATH": search}
 
 
 @pytest.fixture
@@ -293,15 +267,12 @@ def test_more_than_memory_holds(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_numpy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["demo", "--array", "--json"]) == 2
-    assert "growable[numpy]" in capsys.readouterr().err
+    assert "pip install numpy\n" in capsys.readouterr().err
 
 
 def test_without_rich(table_file: Path, tmp_path: Path) -> None:
     variables = without(tmp_path, "rich")
-    done = run(str(table_file), **variables)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "growable[cli]" in done.stderr
+    check_needs_rich(run(str(table_file), **variables))
     assert run_json(str(table_file), "--rows", "50", **variables)["ok"] is True
 
 
@@ -362,31 +333,9 @@ def test_a_stale_first_view_fails() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_interrupted() -> None:
-    with subprocess.Popen(
-        [*COMMAND, "--json", "--rows", "2000000"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    ) as process:
-        time.sleep(1.5)
-        os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert out == ""
-    assert err == "growable: interrupted\n"
+    check_interrupted("demo", "--array", "--json", "--rows", "2000000", after=1.5)
 
 
 def test_reader_that_goes_away(table_file: Path) -> None:
     pytest.importorskip("rich")
-    with subprocess.Popen(
-        [*COMMAND, str(table_file), "--rounds", "1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == ""
-    assert process.returncode == 141
+    check_reader_goes_away("demo", "--array", str(table_file), "--rounds", "1")

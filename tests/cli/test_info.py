@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import growable
 import pytest
+from cli_support import check_needs_rich, check_reader_goes_away, run, without
 from growable.cli import main
 from growable.cli.report import rate_text, size_text, time_text
-
-
-def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "growable", *words],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=60,
-    )
-
-
-def without(folder: Path, *modules: str) -> dict[str, str]:
-    """Return variables under which these modules cannot be imported."""
-    for module in modules:
-        (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')\n")
-    search = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return {"PYTHONPATH": search}
 
 
 def test_json_is_what_the_functions_return(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +24,7 @@ def test_json_is_what_the_functions_return(capsys: pytest.CaptureFixture[str]) -
 
 def test_tables_fit_80_columns() -> None:
     pytest.importorskip("rich")
-    done = run("info", PYTHONIOENCODING="utf-8")
+    done = run("info")
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     for word in ("page size", "granularity", "mappings", "reservation", "capability", "here"):
@@ -67,11 +47,7 @@ def test_settings_are_shown() -> None:
 
 def test_without_rich(tmp_path: Path) -> None:
     variables = without(tmp_path, "rich")
-    done = run("info", **variables)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "growable[cli]" in done.stderr
-    assert "Traceback" not in done.stderr
+    check_needs_rich(run("info", **variables))
     done = run("info", "--json", **variables)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["page_size"]
@@ -98,17 +74,7 @@ def test_help(words: list[str]) -> None:
 
 
 def test_reader_that_goes_away() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "growable", "info", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == ""
-    assert process.returncode == 141
+    check_reader_goes_away("info", "--json")
 
 
 def test_the_installed_command() -> None:

@@ -11,20 +11,13 @@ from types import ModuleType
 import pytest
 from growable import Buffer
 from support import pattern
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+from tls_support import Contexts, make_contexts
 
 
 @pytest.fixture
 def contexts(need: Callable[[str], ModuleType]) -> Contexts:
     """Give the contexts of a client and of a server that trust each other."""
-    trustme = need("trustme")
-    authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(client)
-    return client, server
+    return make_contexts(need("trustme"))
 
 
 class Peer:
@@ -51,8 +44,8 @@ class Peer:
 
 
 def connect(contexts: Contexts, made: type[bytearray]) -> tuple[Peer, Peer]:
-    client = Peer(contexts[0], made, server=False)
-    server = Peer(contexts[1], made, server=True)
+    client = Peer(contexts.client, made, server=False)
+    server = Peer(contexts.server, made, server=True)
     done = [False, False]
     while not all(done):
         done[0] = done[0] or client.shake()
@@ -82,7 +75,7 @@ def test_read_into_the_tail(contexts: Contexts) -> None:
 
 
 def test_alpn_and_cadata(contexts: Contexts, made: type[bytearray]) -> None:
-    der = contexts[0].get_ca_certs(binary_form=True)[0]
+    der = contexts.client.get_ca_certs(binary_form=True)[0]
     fresh = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     fresh.load_verify_locations(cadata=made(der))
     assert len(fresh.get_ca_certs()) == 1
@@ -95,14 +88,14 @@ def test_over_loopback(contexts: Contexts, made: type[bytearray]) -> None:
 
         def serve() -> None:
             connection, _ = listener.accept()
-            with contexts[1].wrap_socket(connection, server_side=True) as tls:
+            with contexts.server.wrap_socket(connection, server_side=True) as tls:
                 tls.sendall(content)
                 tls.unwrap()
 
         server = threading.Thread(target=serve)
         server.start()
         with socket.create_connection(listener.getsockname()) as plain:
-            with contexts[0].wrap_socket(plain, server_hostname="localhost") as tls:
+            with contexts.client.wrap_socket(plain, server_hostname="localhost") as tls:
                 while filled < len(target):
                     filled += tls.recv_into(memoryview(target)[filled:])
                 tls.unwrap()

@@ -6,8 +6,12 @@ column's first row is.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -406,12 +410,147 @@ def test_pandas_the_other_way(need: Need) -> None:
         Table({"int": "i8"}).extend(source[["int", "int"]])
 
 
+@pytest.mark.parametrize("kind", ["object", "str", "string", "category"])
+@pytest.mark.parametrize("nothing", ["None", "nan", "NA", "NaT"])
+def test_pandas_text_that_is_missing_is_no_text(need: Need, kind: str, nothing: str) -> None:
+    pandas = need("pandas")
+    value = {"None": None, "nan": np.nan, "NA": pandas.NA, "NaT": pandas.NaT}[nothing]
+    frame = pandas.DataFrame({"x": pandas.Series(["a", value], dtype=object).astype(kind)})
+    for dtype in ("U3", "S3", "i8"):
+        table = Table({"x": dtype})
+        with pytest.raises(ValueError, match="1 missing values") as caught:
+            table.extend(frame)
+        assert "growable: in column 'x'" in caught.value.__notes__
+        assert len(table) == 0
+    with pytest.raises(ValueError, match="1 missing values"):
+        Table.from_data(frame)
+    for mapping in ({"x": frame["x"]}, {"x": frame["x"].to_numpy()}, {"x": frame["x"].tolist()}):
+        with pytest.raises(TypeError, match=r"no text that .* can hold; give ''") as caught:
+            Table({"x": "U3"}).extend(mapping)
+        assert "growable: in row 1" in caught.value.__notes__
+    assert Table.from_data(frame[:1])["x"].tolist() == ["a"]
+
+
+@pytest.mark.parametrize("nothing", ["None", "nan", "NA", "NaT"])
+def test_pandas_objects_that_are_missing(need: Need, nothing: str) -> None:
+    pandas = need("pandas")
+    import datetime
+    import decimal
+
+    value = {"None": None, "nan": np.nan, "NA": pandas.NA, "NaT": pandas.NaT}[nothing]
+    day = datetime.date(2026, 1, 5)
+    zoned = datetime.datetime(2026, 1, 5, 9, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+    stamp = pandas.Timestamp("2026-01-05T09:00:00.123456789")
+    found = [1.5, 2, decimal.Decimal("2.5"), day, zoned, stamp]
+    frame = pandas.DataFrame(
+        {str(n): pandas.Series([item, value], dtype=object) for n, item in enumerate(found)}
+    )
+    table = Table(dict(zip("012345", ["f8", "f8", "f4", "M8[D]", "M8[us]", "M8[ns]"], strict=True)))
+    table.extend(frame)
+    assert table[0] == (
+        1.5,
+        2.0,
+        2.5,
+        day,
+        np.datetime64("2026-01-05T07:00"),
+        stamp.to_datetime64(),
+    )
+    assert [bool(np.isnan(item)) for item in table[1]] == [True] * 6
+    with pytest.raises(TypeError, match="no date"):
+        Table({"1": "M8[s]"}).extend(frame[["1"]])
+    del frame["2"]
+    made = Table.from_data(frame)
+    assert [str(dtype) for dtype in made.dtypes.values()] == [
+        *("float64", "float64", "datetime64[D]", "datetime64[us]", "datetime64[ns]")
+    ]
+    assert made[0] == (1.5, 2.0, day, np.datetime64("2026-01-05T07:00"), stamp.to_datetime64())
+
+
+def test_pandas_columns_of_nothing(need: Need) -> None:
+    """As reading a file gives them where a column of text is empty."""
+    pandas = need("pandas")
+    for values in ([np.nan] * 2, [None] * 2, [pandas.NaT] * 2, pandas.array([None] * 2, "Int64")):
+        frame = pandas.DataFrame({"x": values})
+        with pytest.raises(ValueError, match="2 missing values"):
+            Table({"x": "U3"}).extend(frame)
+        for dtype in ("f8", "M8[s]"):
+            table = Table({"x": dtype})
+            if frame["x"].dtype.kind == ("M" if dtype == "f8" else "f"):
+                continue
+            table.extend(frame)
+            assert np.isnan(table["x"].view()).all()
+    floats = Table.from_data(pandas.DataFrame({"x": pandas.array([1, None], "Int64")}))
+    assert floats["x"].dtype == "f8"
+    assert floats["x"][0] == 1
+    flags = pandas.DataFrame({"x": pandas.array([True, None], "boolean")})
+    with pytest.raises(ValueError, match="1 missing values, which bool"):
+        Table.from_data(flags)
+    with pytest.raises(TypeError, match="only missing values"):
+        Table.from_data(pandas.DataFrame({"x": pandas.Series([None], dtype=object)}))
+
+
+def test_pandas_stamps_in_rows(need: Need) -> None:
+    pandas = need("pandas")
+    stamp = pandas.Timestamp("2026-01-05T09:00:00.123456789", tz="Europe/Paris")
+    span = pandas.Timedelta(123, "ns")
+    table = Table({"t": "M8[ns]", "d": "m8[ns]"})
+    table.append((stamp, span))
+    table.append((pandas.NaT, pandas.NaT))
+    table.extend({"t": [stamp, pandas.NaT, None], "d": [span, pandas.NaT, None]})
+    table.extend(pandas.DataFrame({"t": [stamp], "d": [span]}).itertuples(index=False))
+    expected = np.datetime64("2026-01-05T08:00:00.123456789")
+    assert table["t"].view()[[0, 2, 5]].tolist() == [expected.astype("i8")] * 3
+    assert table["d"].view()[[0, 2, 5]].astype("i8").tolist() == [123] * 3
+    assert np.isnat(table["t"].view()[[1, 3, 4]]).all()
+    assert np.isnat(table["d"].view()[[1, 3, 4]]).all()
+
+
+def test_frames_in_place_of_a_schema(need: Need) -> None:
+    frame = need("pandas").DataFrame({"a": [1.0]})
+    arrow = need("pyarrow").table({"a": [1.0]})
+    for data in (frame, arrow, need("polars").DataFrame({"a": [1.0]}), {"a": frame["a"]}):
+        with pytest.raises(TypeError, match=r"Table\.from_data\(\)"):
+            Table(data)
+
+
+def test_nulls_among_objects(need: Need) -> None:
+    import decimal
+
+    values = [decimal.Decimal("1.5"), None]
+    for source in (
+        need("pyarrow").table({"x": values}),
+        need("polars").DataFrame({"x": values}),
+    ):
+        table = Table({"x": "f8"})
+        table.extend(source)
+        assert np.isnan(table["x"].view()).tolist() == [False, True]
+    for source in (
+        need("pyarrow").table({"x": ["a", None]}),
+        need("polars").DataFrame({"x": ["a", None]}),
+    ):
+        with pytest.raises(TypeError, match="None is no text"):
+            Table.from_data(source)
+
+
 def test_pandas_rows_and_masks(need: Need) -> None:
     pandas = need("pandas")
     table = make({"a": "i8", "b": "f8"}, 5)
     table.append(pandas.Series({"b": 2, "a": 1}))
     assert table[-1] == (1, 2.0)
     assert len(table[pandas.Series([True] * 3 + [False] * 3)]) == 3
+
+
+def test_the_page_on_tables(need: Need) -> None:
+    """Its code runs with what needs these packages, too."""
+    need("pandas")
+    need("pyarrow")
+    page = (Path(__file__).parents[2] / "docs" / "table.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python(.*)\n(?s:(.*?))^```$", page, re.MULTILINE)
+    assert {needs.strip() for needs, _ in blocks} == {"", "pandas", "pyarrow"}
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for _, code in blocks:
+            exec(code, names)
 
 
 # duckdb

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections import namedtuple
 from typing import Any
 
 import growable
@@ -165,3 +167,87 @@ def test_a_column_that_ends_with_a_part_of_a_row_is_refused() -> None:
         table.clear()
     with pytest.raises(growable.StateError, match="part of a row"):
         len(table)
+
+
+# Data in place of a schema, and rows as data.
+
+
+class _Series:
+    """Has a dtype, which NumPy would take."""
+
+    dtype = np.dtype("f8")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.zeros(3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"a": [1, 2, 3]},
+        {"a": ["x", "y"]},
+        {"a": []},
+        {"a": (1, 2, 3)},
+        {"a": range(3)},
+        {"a": np.arange(3.0)},
+        {"a": Array([1.0, 2.0])},
+        {"a": _Series()},
+        {"b": "f8", "a": 1},
+        np.zeros(3, [("a", "f8")]),
+        np.zeros((3, 2)),
+        [(1, 2.0), (3, 4.0)],
+        [{"a": 1}],
+        ["a", "b"],
+        _Series(),
+        5,
+    ],
+)
+def test_data_in_place_of_a_schema(data: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"names with dtypes wanted.*Table\.from_data\(\)"
+    ) as caught:
+        Table(data)
+    notes = getattr(caught.value, "__notes__", [])
+    assert notes == (["growable: in column 'a'"] if isinstance(data, dict) else [])
+
+
+Point = namedtuple("Point", "x y")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"x": 1, "y": "ab"}, {"y": "c", "x": 2}],
+        [Point(1, "ab"), Point(2, "c")],
+        list(np.array([(1, "ab"), (2, "c")], [("x", "i8"), ("y", "U2")])),
+        csv.DictReader(["x,y", "1,ab", "2,c"]),
+        (row for row in [Point(1, "ab"), {"x": 2, "y": "c"}]),
+        Table.from_data({"x": [1, 2], "y": ["ab", "c"]}),
+        iter(Table.from_data({"x": [1, 2], "y": ["ab", "c"]})),
+    ],
+    ids=["dicts", "named tuples", "records", "csv", "generator", "table", "its rows"],
+)
+def test_from_data_of_rows_with_names(rows: Any) -> None:
+    table = Table.from_data(rows)
+    assert table.columns == ("x", "y")
+    assert table.dtypes["y"] == np.dtype("U2")
+    assert [(int(x), y) for x, y in table] == [(1, "ab"), (2, "c")]
+
+
+@pytest.mark.parametrize("rows", [[(1, 2)], [[1, 2]], [1, 2], ["ab"], ((n, n) for n in range(3))])
+def test_from_data_of_rows_without_names(rows: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"no names.*Table\(\{name: dtype.*extend\(rows\)"
+    ) as caught:
+        Table.from_data(rows)
+    assert caught.value.__notes__ == ["growable: in row 0"]
+
+
+def test_from_data_of_rows_that_differ() -> None:
+    for bad in ({"x": 1}, {"x": 1, "y": 2, "z": 3}, {}, (1, 2), 5):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            Table.from_data([{"x": 1, "y": 2}, bad])
+        assert caught.value.__notes__ == ["growable: in row 1"]
+    for rows in ([], [{}], [{}, {}]):
+        with pytest.raises(ValueError, match="no rows"):
+            Table.from_data(rows)

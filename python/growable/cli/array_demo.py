@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, progress: Progress) -> int:
     if importlib.util.find_spec("numpy") is None:
         raise CommandError(
             "--array needs NumPy, which is not installed.\n"
-            "Install it with:  python -m pip install 'growable[numpy]'"
+            "Install it with:  python -m pip install numpy"
         )
     console = None if options.json else report.open_console()
     rounds = options.rounds or DEFAULT_ROUNDS

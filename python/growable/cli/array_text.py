@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from growable.cli.report import plain_table, size_text, time_text
+from growable.cli.report import (
+    known_text,
+    plain_table,
+    print_results,
+    rounds_text,
+    size_text,
+    time_text,
+    verdict_lines,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,14 +22,8 @@ if TYPE_CHECKING:
 
 def show(console: Console, outcome: dict[str, Any]) -> None:
     """Print everything."""
-    for line in _heading(outcome):
-        console.print(line, markup=False)
-    console.print(_table(outcome))
-    for line in _notes(outcome):
-        console.print(line, markup=False)
-    console.print()
-    for line in _verdict(outcome):
-        console.print(line, markup=False)
+    verdict = verdict_lines(outcome["checks"], _all_held(len(outcome["checks"])))
+    print_results(console, _heading(outcome), _table(outcome), _notes(outcome), verdict)
 
 
 def _heading(outcome: dict[str, Any]) -> Iterator[str]:
@@ -31,8 +33,8 @@ def _heading(outcome: dict[str, Any]) -> Iterator[str]:
     used = "" if rows == file_rows else f", {how} to {rows:,}"
     yield f"growable {outcome['growable']}, {outcome['python']}, {outcome['platform']}"
     yield f"Input: {given['description']}, {len(given['columns'])} columns of numbers,"
-    yield f"{file_rows:,} rows{used}: {size_text(rows * given['row_bytes'])}. Appended row by row;"
-    yield f"Each is an ndarray; {given['averaged']!r} is averaged every {given['every']:,} rows."
+    yield f"{file_rows:,} rows{used}: {size_text(rows * given['row_bytes'])}. Appended row by row,"
+    yield f"each an ndarray; {given['averaged']!r} is averaged every {given['every']:,} rows."
 
 
 def _table(outcome: dict[str, Any]) -> Table:
@@ -50,17 +52,13 @@ def _table(outcome: dict[str, Any]) -> Table:
         size = each["rows"] * outcome["input"]["row_bytes"]
         table.add_row(
             each["name"],
-            _shown(each["rows_per_second"], "{:,.0f}".format),
-            _shown(each["last_average_seconds"], time_text),
-            _shown(each["worst_pause_seconds"], time_text),
+            known_text(each["rows_per_second"], "{:,.0f}".format),
+            known_text(each["last_average_seconds"], time_text),
+            known_text(each["worst_pause_seconds"], time_text),
             _peak(each["peak_memory_bytes"], size),
             each["first_view"].partition(":")[0],
         )
     return table
-
-
-def _shown(value: float | None, form: Callable[[float], str]) -> str:
-    return "?" if value is None else form(value)
 
 
 def _peak(peak: float | None, size: float) -> str:
@@ -68,9 +66,7 @@ def _peak(peak: float | None, size: float) -> str:
 
 
 def _notes(outcome: dict[str, Any]) -> Iterator[str]:
-    rounds = outcome["rounds"]
-    how = "Each ran once" if rounds == 1 else f"Medians of {rounds} runs, each"
-    yield f"{how} in a process of its own."
+    yield f"{rounds_text(outcome['rounds'])}."
     for each in outcome["contestants"]:
         if each["error"]:
             yield f"{each['name']} failed: {each['error']}"
@@ -84,12 +80,7 @@ def _notes(outcome: dict[str, Any]) -> Iterator[str]:
     yield "BufferError: while it is held, nothing can be appended."
 
 
-def _verdict(outcome: dict[str, Any]) -> Iterator[str]:
-    failed = [check["name"] for check in outcome["checks"] if not check["ok"]]
-    for name in failed:
-        yield f"CHECK FAILED: {name}"
-    if not failed:
-        count = len(outcome["checks"])
-        yield f"All {count} checks held. The first views of Array and Table are live:"
-        yield "the right values, at the same address, and writes through them are seen."
-        yield "In everybody's hands the rows are the file's."
+def _all_held(count: int) -> Iterator[str]:
+    yield f"All {count} checks held. The first views of Array and Table are live:"
+    yield "the right values, at the same address, and writes through them are seen."
+    yield "In everybody's hands the rows are the file's."

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from growable.cli.picture import COMMITTED, RESIDENT, Picture
-from growable.cli.report import plain_table, rate_text, size_text, time_text
+from growable.cli.report import (
+    known_text,
+    plain_table,
+    print_results,
+    rate_text,
+    rounds_text,
+    size_text,
+    time_text,
+    verdict_lines,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,14 +27,8 @@ UNSTEADY = 1.5
 
 def show(console: Console, outcome: dict[str, Any]) -> None:
     """Print everything."""
-    for line in _heading(outcome):
-        console.print(line, markup=False)
-    console.print(_table(outcome))
-    for line in _notes(outcome):
-        console.print(line, markup=False)
-    console.print()
-    for line in _verdict(outcome):
-        console.print(line, markup=False)
+    verdict = verdict_lines(outcome["checks"], _all_held(outcome))
+    print_results(console, _heading(outcome), _table(outcome), _notes(outcome), verdict)
     if outcome["storage"]:
         console.print()
         for line in _page_map(outcome["storage"], console.width, console.encoding):
@@ -57,22 +60,18 @@ def _table(outcome: dict[str, Any]) -> Table:
         table.add_row(
             each["name"],
             str(len(each["views"])) if each["views"] else "none",
-            _shown(each["bytes_per_second"], rate_text),
-            _shown(each["times_bytearray"], "{:.2f}".format),
-            _shown(each["worst_pause_seconds"], time_text),
-            _shown(
+            known_text(each["bytes_per_second"], rate_text),
+            known_text(each["times_bytearray"], "{:.2f}".format),
+            known_text(each["worst_pause_seconds"], time_text),
+            known_text(
                 each["peak_memory_bytes"], lambda peak: f"{peak / outcome['input']['bytes']:.2f}"
             ),
         )
     return table
 
 
-def _shown(value: float | None, form: Callable[[float], str]) -> str:
-    return "?" if value is None else form(value)
-
-
 def _notes(outcome: dict[str, Any]) -> Iterator[str]:
-    yield _rounds_text(outcome["rounds"])
+    yield f"{rounds_text(outcome['rounds'])}; only appending is timed."
     for each in outcome["contestants"]:
         yield from _spread(each, outcome["input"]["bytes"])
     yield "Buffer asks for huge pages where the system has them, and bytearray does not;"
@@ -89,11 +88,6 @@ def _notes(outcome: dict[str, Any]) -> Iterator[str]:
             yield f"{each['name']} failed: {each['error']}"
 
 
-def _rounds_text(rounds: int) -> str:
-    how = "Each ran once" if rounds == 1 else f"Medians of {rounds} runs, each"
-    return f"{how} in a process of its own; only appending is timed."
-
-
 def _spread(summary: dict[str, Any], size: int) -> Iterator[str]:
     """Say so where a median hides runs that are far apart."""
     seconds = sorted(run["seconds"] for run in summary["runs"])
@@ -102,17 +96,13 @@ def _spread(summary: dict[str, Any], size: int) -> Iterator[str]:
         yield f"  Unsteady: {summary['name']}'s runs went from {low} to {high}."
 
 
-def _verdict(outcome: dict[str, Any]) -> Iterator[str]:
-    checks = outcome["checks"]
-    failed = [check["name"] for check in checks if not check["ok"]]
-    for name in failed:
-        yield f"CHECK FAILED: {name}"
-    if not failed:
-        views = " and ".join(outcome["contestants"][0]["views"])
-        head = size_text(outcome["input"]["head"])
-        yield f"All {len(checks)} checks held. Taken when the Buffer held {head}: {views}."
-        yield "They show the right bytes at the same address, and writes through them are"
-        yield "seen. In everybody's hands the contents are the input's."
+def _all_held(outcome: dict[str, Any]) -> Iterator[str]:
+    count = len(outcome["checks"])
+    views = " and ".join(outcome["contestants"][0]["views"])
+    head = size_text(outcome["input"]["head"])
+    yield f"All {count} checks held. Taken when the Buffer held {head}: {views}."
+    yield "They show the right bytes at the same address, and writes through them are"
+    yield "seen. In everybody's hands the contents are the input's."
 
 
 def _page_map(storage: dict[str, Any], width: int, encoding: str) -> Iterator[str]:

@@ -88,4 +88,4 @@ def _switch_text(value: str | bool) -> str:
 
 
 def _count_text(count: int, size: int) -> str:
-    return f"{count:,} of {size_text(size)}" if count else "none"
+    return f"{count:,}, {size_text(size)} in all" if count else "none"

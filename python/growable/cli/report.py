@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def open_console(*, stderr: bool = False) -> Console:
     except ImportError:
         raise CommandError(
             "tables need the package rich, which is not installed.\n"
-            "Install it with:  python -m pip install 'growable[cli]'\n"
+            "Install it with:  python -m pip install rich\n"
             "Or use --json, which does without."
         ) from None
     stream = sys.stderr if stderr else sys.stdout
@@ -69,6 +70,35 @@ def plain_table(**settings: Any) -> Table:
     return Table(
         box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title_justify="left", **settings
     )
+
+
+def print_lines(console: Console, lines: Iterable[str]) -> None:
+    """Print lines as they are."""
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def print_results(
+    console: Console,
+    heading: Iterable[str],
+    table: Table,
+    notes: Iterable[str],
+    verdict: Iterable[str],
+) -> None:
+    """Print what a demo has to say, in the order that all of them have."""
+    print_lines(console, heading)
+    console.print(table)
+    print_lines(console, notes)
+    console.print()
+    print_lines(console, verdict)
+
+
+def verdict_lines(checks: Sequence[dict[str, Any]], all_held: Iterable[str]) -> Iterator[str]:
+    """Yield which checks failed, or `all_held` when none did."""
+    failed = [check["name"] for check in checks if not check["ok"]]
+    yield from (f"CHECK FAILED: {name}" for name in failed)
+    if not failed:
+        yield from all_held
 
 
 def progress_bar() -> Progress:
@@ -100,6 +130,17 @@ def print_json(report: object) -> None:
 def printable(name: str) -> str:
     """Return a file's name as it may be shown."""
     return name if name.isprintable() else ascii(name)
+
+
+def known_text(value: float | None, form: Callable[[float], str]) -> str:
+    """Return a figure in this form, or "?" where it was not to be had."""
+    return "?" if value is None else form(value)
+
+
+def rounds_text(rounds: int) -> str:
+    """Return how the figures came about."""
+    how = "Each ran once" if rounds == 1 else f"Medians of {rounds} runs, each"
+    return f"{how} in a process of its own"
 
 
 def size_text(size: int | None, *, none: str = "no limit") -> str:
