@@ -9,6 +9,8 @@
 
 #include <Python.h>
 
+#include <stdatomic.h>
+
 #include "buffer.h"
 
 enum error_kind {
@@ -39,6 +41,9 @@ struct module_state {
     PyTypeObject *export_type;
     PyTypeObject *region_type;
     PyTypeObject *region_view_type;
+    struct RegionObject *watched_regions; /* borrowed; those with an on_hit */
+    bool watching;              /* from the first on_hit to the exit */
+    _Atomic bool call_pending;  /* the interpreter was asked to call what tells of hits */
     PyTypeObject *tail_type;
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];
