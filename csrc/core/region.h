@@ -150,11 +150,11 @@ int region_lock(struct region *r, struct page_range range);
 int region_unlock(struct region *r, struct page_range range);
 int region_prefetch(struct region *r, struct page_range range);
 
-/* A one-shot alarm on committed or mapped pages: the first access to each is a hit, and then goes on
- * under the page's own access. Pages that were hit are hit no more. */
+/* A one-shot alarm on committed or mapped pages: the first access to each is a hit, and then goes
+ * on under the page's own access. Pages that were hit are hit no more. */
 int region_guard(struct region *r, struct page_range range);
 
-/* The first hit at or after *offset, which becomes its offset. region_take_hit finds each hit once. */
+/* The first hit at or after *offset: its offset is stored there. region_take_hit finds a hit once. */
 bool region_next_hit(struct region *r, size_t *offset);
 bool region_take_hit(struct region *r, size_t *offset);
 
