@@ -5,6 +5,7 @@
  */
 #include "pages.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { FIRST_ROOM = 4, SPLITS = 2 };
@@ -87,6 +88,7 @@ replace_runs(struct pages *p, size_t from, size_t to, const struct page_run *fre
 void
 pages_set(struct pages *p, size_t first, size_t count, struct page_traits traits)
 {
+    assert(count != 0 && first < p->total && count <= p->total - first);
     size_t i = index_of(p, first), j = index_of(p, first + count - 1);
     struct page_run left = p->runs[i], middle = {first, count, traits};
     struct page_run right = {first + count, end_of(&p->runs[j]) - first - count, p->runs[j].traits};

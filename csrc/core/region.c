@@ -220,8 +220,10 @@ region_each_piece(struct region *r, struct page_range range, region_act *act, un
 void
 region_tell_committed(struct region *r)
 {
-    size_t pages = pages_in_state(&r->pages, PAGES_COMMITTED);
-    r->env->committed(r->env->context, r->base, pages * r->page_size);
+    size_t committed = pages_in_state(&r->pages, PAGES_COMMITTED) * r->page_size;
+    if (committed != r->told_committed)
+        r->env->committed(r->env->context, r->base, committed);
+    r->told_committed = committed;
 }
 
 /* Lifecycle. */
@@ -363,7 +365,8 @@ region_close(struct region *r)
 {
     if (r->released)
         return;
-    r->env->committed(r->env->context, r->base, 0);
+    if (r->told_committed != 0)
+        r->env->committed(r->env->context, r->base, 0);
     region_close_guard(r);
     (void)vmem_release(r->base, r->reserved);
     pages_free(&r->pages);

@@ -96,6 +96,7 @@ struct region {
     struct buffer_env *env;
     struct region_options options; /* without the name */
     uint32_t last_piece;
+    size_t told_committed; /* what the environment was told last */
     bool released;
     size_t failed_offset;
     size_t failed_size;
