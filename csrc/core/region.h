@@ -43,6 +43,7 @@ enum region_error {
     REGION_NOT_A_PIECE,    /* the range is not exactly what it must be, see `feature` */
     REGION_NOT_WATCHED,    /* made without `write_watch` */
     REGION_UNSUPPORTED,    /* the system lacks `feature` */
+    REGION_SECTION,        /* the section refused, or what it is: section_error */
     REGION_RELEASED,
     REGION_SYSTEM          /* another system call failed: system_error */
 };
@@ -103,6 +104,7 @@ struct region {
     struct page_traits found;
     const char *feature;
     int system_error;
+    int section_error; /* an enum section_error; the section tells more */
 };
 
 /* Reserves, and commits where the options say so. After a failure there is nothing to close. */
@@ -195,6 +197,15 @@ int region_split(struct region *r, size_t offset);
 int region_coalesce(struct region *r, size_t offset, size_t length);
 int region_replace(struct region *r, size_t offset, size_t length);
 int region_preserve(struct region *r, size_t offset, size_t length, bool force);
+
+/* One placeholder, or with `exact` false also a part of one, -> mapped: the pages of a section from
+ * `section_offset` on. Mappings belong to whoever made them: the section may be closed. */
+struct section;
+int region_map(struct region *r, size_t offset, size_t length, struct section *s,
+               size_t section_offset, unsigned access, bool exact);
+
+/* One whole mapping -> a placeholder, or without `preserve` reserved pages. */
+int region_unmap(struct region *r, size_t offset, size_t length, bool preserve, bool force);
 
 /* Pages written since they were reserved, or since the last call with `reset`. *ranges is from the
  * environment's allocator; NULL for none. */

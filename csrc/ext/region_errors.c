@@ -216,6 +216,8 @@ Region_raise(const RegionObject *self, int error, const char *operation)
         return raise_state(self, operation, "the Region was made without write_watch=True");
     case REGION_UNSUPPORTED:
         return errors_raise_unsupported(region_state(self), operation, self->region.feature);
+    case REGION_SECTION: /* of map and replace alone, which tell by Section_raise */
+        break;
     case REGION_RELEASED:
         return raise_state(self, operation, "the Region is released");
     case REGION_SYSTEM:

@@ -88,6 +88,7 @@ PyObject *Region_unwatch(PyObject *module, PyObject *unused);
 /* region_placeholder.c */
 PyObject *Region_split(PyObject *op, PyObject *offset);
 PyObject *Region_coalesce(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Region_map(PyObject *op, PyObject *args, PyObject *kwargs);
 PyObject *Region_replace(PyObject *op, PyObject *args, PyObject *kwargs);
 PyObject *Region_unmap(PyObject *op, PyObject *args, PyObject *kwargs);
 

@@ -442,12 +442,29 @@ static PyMethodDef methods[] = {
            "coalesce($self, /, offset, length)\n--\n\n"
            "Make one placeholder of those that fill the range exactly."),
     METHOD("replace", Region_replace, KEYWORDS,
-           "replace($self, /, offset, length, access='rw')\n--\n\n"
-           "Replace one whole placeholder by private pages: committed ones, or reserved ones\n"
-           "where access is None."),
+           "replace($self, /, offset, length, section=None, section_offset=0, access='rw')\n--\n\n"
+           "Replace one whole placeholder: by pages of a Section, or by private pages, which are\n"
+           "committed, or only reserved where access is None."),
+    METHOD("map", Region_map, KEYWORDS,
+           "map($self, /, section, section_offset=0, offset=0, length=None, access='rw',\n"
+           "    copy_on_write=False)\n--\n\n"
+           "Map pages of a Section over a part of a placeholder.\n\n"
+           "Parameters\n----------\n"
+           "section : Section\n    It may be mapped any number of times, and be closed after.\n"
+           "section_offset : int\n    A multiple of the page size.\n"
+           "offset, length : int\n"
+           "    Where in the Region: multiples of the granularity, within one placeholder, which is\n"
+           "    split as needed.\n"
+           "access : {\"rw\", \"r\", \"rx\", \"rwx\", \"none\", \"wc\"}\n"
+           "    \"wc\" is copy on write.\n"
+           "copy_on_write : bool\n    What is written stays in this mapping.\n\n"
+           "Raises\n------\n"
+           "StateError\n    The Region was not made with placeholder=True, the range is not within a\n"
+           "    placeholder, or the Section cannot be mapped so.\n"),
     METHOD("unmap", Region_unmap, KEYWORDS,
            "unmap($self, /, offset, length, *, preserve=False, force=False)\n--\n\n"
-           "Make private pages that replaced a placeholder one again, with preserve=True."),
+           "Make reserved pages, or with preserve=True a placeholder, of one whole mapping; or a\n"
+           "placeholder, with preserve=True, of private pages that replaced one."),
     METHOD("view", Region_view, KEYWORDS,
            "view($self, /, " RANGE ")\n--\n\n"
            "A memoryview of committed pages, read-only unless all of them may be written.\n\n"
