@@ -290,9 +290,12 @@ region_unmap(struct region *r, size_t offset, size_t length, bool preserve, bool
         return error;
     if (!pages_prepare(&r->pages))
         return REGION_NO_MEMORY;
+    region_take_guards_off(r, range, ACCESS_NONE);
     int system_error = section_unmap(region_address(r, range), region_bytes(r, range));
-    if (system_error != 0)
+    if (system_error != 0) {
+        region_put_guards_back(r, range);
         return region_refused(r, REGION_SYSTEM, range, system_error);
+    }
     note(r, range, PAGES_PLACEHOLDER, region_new_piece(r));
     if (preserve)
         return REGION_OK;

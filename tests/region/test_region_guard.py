@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from growable import Region, StateError
+from growable import Region, Section, StateError, UnsupportedError
 from region_support import CAN, Refusal, linux_only, system_access, told_states
 from support import PAGE, run_child
 
@@ -217,6 +217,30 @@ def test_a_system_call_fails_and_trips_nothing() -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.skipif(not CAN["placeholder"], reason="there are no placeholders")
+def test_mapped_pages_are_guarded_too() -> None:
+    size = 1 << 18
+    with Section(size) as section, Region(2 * size, placeholder=True) as region:
+        region.split(size)
+        for offset in (0, size):
+            region.map(section, 0, offset, size)
+        region.guard(0, size)
+        with region.view(size, size) as view:
+            view[5] = 3
+        assert region.guard_hits() == []
+        with region.view(0, size) as view:
+            assert view[5] == 3
+        assert region.guard_hits() == [0]
+        region.unmap(0, size)
+        region.commit(0, PAGE)
+        assert region.view(0, PAGE)[5] == 0
+        assert region.guard_hits() == [0]
+        region.unmap(size, size, preserve=True)
+        region.map(section, 0, size, size, "rw", copy_on_write=True)
+        with pytest.raises(UnsupportedError, match="copy-on-write"):
+            region.guard(size, PAGE)
 
 
 # on_hit
