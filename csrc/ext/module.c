@@ -467,6 +467,8 @@ static PyMethodDef functions[] = {
     {"bind_numpy", Array_bind_numpy, METH_VARARGS,
      "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
      "Tell the core of NumPy: its types, and two arrays to check the layout on."},
+    {"_watch_again", Region_watch_again, METH_NOARGS, "Helper for guards, after a fork."},
+    {"_unwatch", Region_unwatch, METH_NOARGS, "Helper for guards, at exit."},
     {"_rebuild", Buffer_rebuild, METH_VARARGS, "Helper for pickle."},
 #ifdef GROWABLE_FAULT
     FAULT_FUNCTIONS

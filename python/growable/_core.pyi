@@ -214,6 +214,13 @@ class Region:
         write_combine: bool = False,
         force: bool = False,
     ) -> _Access: ...
+    def guard(
+        self,
+        offset: SupportsIndex,
+        length: SupportsIndex | None,
+        on_hit: Callable[[int], object] | None = None,
+    ) -> None: ...
+    def guard_hits(self) -> list[int]: ...
     def discard(
         self,
         offset: SupportsIndex = 0,
