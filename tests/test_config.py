@@ -239,13 +239,15 @@ def test_info_is_complete() -> None:
         "page_size",
         "granularity",
         "huge_page_size",
+        "large_page_sizes",
+        "numa_nodes",
         "thp",
         "overcommit",
         "limits",
         "defaults",
         "pool",
     ]
-    assert set(found["limits"]) == {"address_space", "data", "mappings"}
+    assert set(found["limits"]) == {"address_space", "data", "mappings", "locked"}
     assert set(found["defaults"]) == {"reservation", "pool_budget", "huge_pages"}
     assert set(found["pool"]) == {"reservations", "reserved_bytes", "pooled", "pooled_bytes"}
     assert found["version"] == growable.__version__

@@ -5,6 +5,8 @@
 
 #include "pool.h"
 
+_Static_assert((int)ENV_LARGE_PAGE_SIZES == VMEM_LARGE_PAGE_SIZES, "all sizes are told");
+
 int
 env_open(struct buffer_env *env, size_t reservation, size_t budget)
 {
@@ -49,6 +51,10 @@ query_system(const struct vmem_info *info, struct env_facts *facts)
     facts->address_limit = info->address_limit;
     facts->data_limit = info->data_limit;
     facts->max_mappings = info->max_mappings;
+    facts->lock_limit = info->lock_limit;
+    facts->numa_nodes = info->numa_nodes;
+    for (int i = 0; i < ENV_LARGE_PAGE_SIZES; i++)
+        facts->large_page_sizes[i] = info->large_page_sizes[i];
     facts->overcommit = overcommit[info->overcommit];
     facts->thp = thp[info->thp];
 }
@@ -63,6 +69,17 @@ query_capabilities(const struct vmem_info *info, struct env_facts *facts)
     facts->name = info->can_name;
     facts->remap = info->can_remap;
     facts->query_resident = info->can_query_resident;
+    facts->lock = info->can_lock;
+    facts->prefetch = info->can_prefetch;
+    facts->large_pages = info->can_large_pages;
+    facts->query_memory = info->can_query_memory;
+    facts->set_caching = info->can_set_caching;
+    facts->undo_discard = info->can_undo_discard;
+    facts->offer = info->can_offer;
+    facts->placeholder = info->can_placeholder;
+    facts->prefer_node = info->can_prefer_node;
+    facts->query_node = info->can_query_node;
+    facts->write_watch = info->can_write_watch;
 }
 
 void
@@ -78,6 +95,12 @@ env_query(struct buffer_env *env, struct env_facts *facts)
     facts->reserved_bytes = pool->live_bytes + pool->exact_bytes;
     facts->pooled = pool->idle_count;
     facts->pooled_bytes = pool->idle_bytes;
+}
+
+void
+env_probe(struct buffer_env *env)
+{
+    pool_probe(env->pool);
 }
 
 bool
@@ -106,6 +129,12 @@ env_commit_limit(const struct buffer_env *env)
     if (info->overcommit == VMEM_OVERCOMMIT_NEVER)
         return "CommitLimit, by vm.overcommit_memory=2";
     return info->address_limit != VMEM_NO_LIMIT ? "RLIMIT_AS" : "memory";
+}
+
+const char *
+env_lock_limit(const struct buffer_env *env)
+{
+    return env->pool->info.lock_limit == VMEM_NO_LIMIT ? "memory" : "RLIMIT_MEMLOCK";
 }
 
 void

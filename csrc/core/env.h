@@ -37,13 +37,19 @@ void env_close(struct buffer_env *env);
  * reservations. Buffers alive keep what they have. */
 void env_configure(struct buffer_env *env, size_t reservation, size_t budget);
 
+enum { ENV_LARGE_PAGE_SIZES = 8 };
+
 /* Sizes in bytes; limits that the system lacks are ENV_NO_LIMIT. The texts are constants. */
 struct env_facts {
     size_t page_size, granularity, huge_page_size;
-    size_t address_limit, data_limit, max_mappings;
+    size_t address_limit, data_limit, max_mappings, lock_limit;
+    size_t large_page_sizes[ENV_LARGE_PAGE_SIZES]; /* 0 after the last */
+    unsigned numa_nodes;
     const char *overcommit; /* "heuristic", "always" or "never" */
     const char *thp;        /* "unsupported", "never", "advised" or "always" */
     bool reserve_lazy, discard, populate, advise_huge, name, remap, query_resident;
+    bool lock, prefetch, large_pages, query_memory, set_caching, undo_discard, offer;
+    bool placeholder, prefer_node, query_node, write_watch; /* after env_probe */
     size_t reservation, budget;            /* the defaults in force */
     size_t reservations, reserved_bytes;   /* with buffers or idle */
     size_t pooled, pooled_bytes;           /* idle, and the warm bytes in them */
@@ -52,6 +58,9 @@ struct env_facts {
 /* Asks the system anew. */
 void env_query(struct buffer_env *env, struct env_facts *facts);
 
+/* Finds out the capabilities that take unusual system calls, once; see vmem_probe. */
+void env_probe(struct buffer_env *env);
+
 /* Whether huge pages can be had by asking. */
 bool env_has_huge_pages(const struct buffer_env *env);
 
@@ -59,6 +68,7 @@ bool env_has_huge_pages(const struct buffer_env *env);
  * gives it. */
 const char *env_reservation_limit(const struct buffer_env *env);
 const char *env_commit_limit(const struct buffer_env *env);
+const char *env_lock_limit(const struct buffer_env *env);
 
 /* The system's text for its error code; for 0 and below, that our own limits refused. */
 void env_describe_error(int error, char *text, size_t size);

@@ -91,6 +91,15 @@ keep_what_was_known(struct vmem_info *now, const struct vmem_info *before)
     }
 }
 
+static void
+keep_what_was_probed(struct vmem_info *now, const struct vmem_info *before)
+{
+    now->can_placeholder = before->can_placeholder;
+    now->can_prefer_node = before->can_prefer_node;
+    now->can_query_node = before->can_query_node;
+    now->can_write_watch = before->can_write_watch;
+}
+
 void
 pool_look_again(struct pool *pool)
 {
@@ -98,7 +107,15 @@ pool_look_again(struct pool *pool)
     if (vmem_query(&now) != 0)
         return;
     keep_what_was_known(&now, &pool->info);
+    keep_what_was_probed(&now, &pool->info);
     pool->info = now;
+}
+
+void
+pool_probe(struct pool *pool)
+{
+    if (!pool->probed && vmem_probe(&pool->info) == 0)
+        pool->probed = true;
 }
 
 /* Whoever names a capacity takes those addresses from nobody else's share. */

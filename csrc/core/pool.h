@@ -21,6 +21,7 @@ enum { POOL_SLOTS = 64 };
 struct pool {
     struct vmem_info info;
     void (*query_limits)(struct vmem_info *info); /* vmem_query_limits, but in tests */
+    bool probed;        /* vmem_probe was asked */
     size_t reservation; /* bytes that a buffer without a capacity asks for */
     size_t attainable;  /* the largest reservation worth asking for; see reserve_halving */
     size_t budget;      /* bytes of warm memory kept in idle ranges; 64 KiB a range come on top */
@@ -68,6 +69,9 @@ size_t pool_slack(const struct pool *pool);
 
 /* Asks the system for its limits anew; what it does not tell now stays as it was. */
 void pool_look_again(struct pool *pool);
+
+/* Asks vmem_probe, once. */
+void pool_probe(struct pool *pool);
 
 /* Whether the system pays for every committed page, or counts it against a limit. */
 bool pool_is_frugal(const struct pool *pool);

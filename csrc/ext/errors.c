@@ -76,14 +76,6 @@ errors_add(PyObject *module, struct module_state *state)
     return 0;
 }
 
-struct failure {
-    enum error_kind kind;
-    const char *operation;
-    size_t requested;
-    const char *limit;
-    int system_error;
-};
-
 static int
 set_attribute(PyObject *error, const char *name, PyObject *value)
 {
@@ -107,14 +99,13 @@ set_attributes(PyObject *error, const struct failure *failure)
     if (failure->requested != 0 &&
         set_attribute(error, "requested", PyLong_FromSize_t(failure->requested)) < 0)
         return -1;
-    if (failure->system_error <= 0) /* our own limits refused, not the system */
+    if (failure->system_error <= 0)
         return 0;
     return set_attribute(error, "error_code", PyLong_FromLong(failure->system_error));
 }
 
-/* Steals the message. */
-static int
-raise_failure(struct module_state *state, const struct failure *failure, PyObject *message)
+int
+errors_raise_failure(struct module_state *state, const struct failure *failure, PyObject *message)
 {
     if (message == NULL)
         return -1;
@@ -135,10 +126,9 @@ int
 errors_raise_unsupported(struct module_state *state, const char *operation, const char *feature)
 {
     struct failure failure = {.kind = ERROR_UNSUPPORTED, .operation = operation, .limit = feature};
-    return raise_failure(state, &failure,
-                         PyUnicode_FromFormat("%s: this system has no %s; "
-                                              "growable.capabilities() tells beforehand",
-                                              operation, feature));
+    return errors_raise_failure(state, &failure,
+        PyUnicode_FromFormat("%s: this system has no %s; growable.capabilities() tells beforehand",
+                             operation, feature));
 }
 
 int
@@ -157,7 +147,7 @@ raise_reservation(struct module_state *state, const struct buffer *b, const char
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_RESERVATION, operation, b->failed_size,
                               env_reservation_limit(&state->env), b->system_error};
-    return raise_failure(state, &failure,
+    return errors_raise_failure(state, &failure,
         PyUnicode_FromFormat("%s: cannot reserve %zu bytes of addresses: %s (limit: %s); "
                              "release other buffers, raise the limit or ask for less",
                              operation, b->failed_size, text, failure.limit));
@@ -170,7 +160,7 @@ raise_commit(struct module_state *state, const struct buffer *b, const char *ope
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_COMMIT, operation, b->failed_size,
                               env_commit_limit(&state->env), b->system_error};
-    return raise_failure(state, &failure,
+    return errors_raise_failure(state, &failure,
         PyUnicode_FromFormat("%s: cannot commit %zu more bytes to the %zu committed: %s "
                              "(limit: %s); free memory, raise the limit or ask for less",
                              operation, b->failed_size, b->storage.committed, text,
@@ -181,7 +171,7 @@ static int
 raise_capacity(struct module_state *state, const struct buffer *b, const char *operation)
 {
     struct failure failure = {ERROR_CAPACITY, operation, b->failed_size, "capacity", 0};
-    return raise_failure(state, &failure,
+    return errors_raise_failure(state, &failure,
         PyUnicode_FromFormat("%s: %zu bytes are needed and the capacity is %zu; "
                              "make the Buffer with a larger capacity=, or without one",
                              operation, b->failed_size, b->capacity));
@@ -191,7 +181,7 @@ static int
 raise_pinned(struct module_state *state, const struct buffer *b, const char *operation)
 {
     struct failure failure = {ERROR_CAPACITY, operation, b->failed_size, "capacity", 0};
-    return raise_failure(state, &failure,
+    return errors_raise_failure(state, &failure,
         PyUnicode_FromFormat("%s: %zu bytes are needed, %zu can be had in place, and the storage "
                              "cannot move since its address was read; make the Buffer with "
                              "capacity=", operation, b->failed_size, buffer_capacity(b)));
@@ -201,8 +191,8 @@ static int
 raise_state(struct module_state *state, const char *operation, const char *what)
 {
     struct failure failure = {.kind = ERROR_STATE, .operation = operation};
-    return raise_failure(state, &failure,
-                         PyUnicode_FromFormat("%s: the Buffer is %s", operation, what));
+    return errors_raise_failure(
+        state, &failure, PyUnicode_FromFormat("%s: the Buffer is %s", operation, what));
 }
 
 static int
@@ -211,8 +201,8 @@ raise_system(struct module_state *state, const struct buffer *b, const char *ope
     char text[128];
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_BASE, operation, b->failed_size, NULL, b->system_error};
-    return raise_failure(state, &failure,
-                         PyUnicode_FromFormat("%s: the system refused: %s", operation, text));
+    return errors_raise_failure(
+        state, &failure, PyUnicode_FromFormat("%s: the system refused: %s", operation, text));
 }
 
 static int

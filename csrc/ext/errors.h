@@ -15,6 +15,20 @@ int errors_add(PyObject *module, struct module_state *state);
 int errors_raise(struct module_state *state, const struct buffer *b, int error,
                  const char *operation);
 
+/* What an exception of ours tells beside its text. */
+struct failure {
+    enum error_kind kind;
+    const char *operation;
+    size_t requested;  /* 0 for none */
+    const char *limit; /* NULL for none */
+    int system_error;  /* 0 and below: our own limits refused, not the system */
+};
+
+/* Raises the exception of that kind. Steals the message, which may be NULL with an exception set.
+ * Always returns -1. */
+int errors_raise_failure(struct module_state *state, const struct failure *failure,
+                         PyObject *message);
+
 /* Raises UnsupportedError. Always returns -1. */
 int errors_raise_unsupported(struct module_state *state, const char *operation,
                              const char *feature);

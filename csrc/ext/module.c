@@ -10,6 +10,8 @@
 #include "bytesio_object.h"
 #include "export.h"
 #include "pinned.h"
+#include "region_object.h"
+#include "section_object.h"
 #include "table_core.h"
 #include "tail.h"
 
@@ -127,20 +129,48 @@ huge_or_auto(enum buffer_huge huge)
 static PyObject *
 build_limits(const struct env_facts *facts)
 {
-    return Py_BuildValue("{sNsNsN}", "address_space", limit_or_none(facts->address_limit), "data",
+    return Py_BuildValue("{sNsNsNsN}", "address_space", limit_or_none(facts->address_limit), "data",
                          limit_or_none(facts->data_limit), "mappings",
-                         limit_or_none(facts->max_mappings));
+                         limit_or_none(facts->max_mappings), "locked",
+                         limit_or_none(facts->lock_limit));
 }
 
+/* A dict of names and truths. */
 static PyObject *
 build_capabilities(const struct env_facts *facts)
 {
-    return Py_BuildValue(
-        "{sNsNsNsNsNsNsN}", "reserve_lazy", PyBool_FromLong(facts->reserve_lazy), "discard",
-        PyBool_FromLong(facts->discard), "populate", PyBool_FromLong(facts->populate),
-        "advise_huge", PyBool_FromLong(facts->advise_huge), "name", PyBool_FromLong(facts->name),
-        "remap", PyBool_FromLong(facts->remap), "query_resident",
-        PyBool_FromLong(facts->query_resident));
+    const struct {
+        const char *name;
+        bool can;
+    } all[] = {
+        {"reserve_lazy", facts->reserve_lazy},   {"discard", facts->discard},
+        {"populate", facts->populate},           {"advise_huge", facts->advise_huge},
+        {"name", facts->name},                   {"remap", facts->remap},
+        {"query_resident", facts->query_resident}, {"lock", facts->lock},
+        {"prefetch", facts->prefetch},           {"large_pages", facts->large_pages},
+        {"query_memory", facts->query_memory},   {"set_caching", facts->set_caching},
+        {"undo_discard", facts->undo_discard},   {"offer", facts->offer},
+        {"placeholder", facts->placeholder},     {"prefer_node", facts->prefer_node},
+        {"query_node", facts->query_node},       {"write_watch", facts->write_watch},
+    };
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < Py_ARRAY_LENGTH(all); i++)
+        if (PyDict_SetItemString(dict, all[i].name, all[i].can ? Py_True : Py_False) < 0)
+            Py_CLEAR(dict);
+    return dict;
+}
+
+static PyObject *
+build_sizes(const size_t *sizes)
+{
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list != NULL && i < ENV_LARGE_PAGE_SIZES && sizes[i] != 0; i++) {
+        PyObject *size = PyLong_FromSize_t(sizes[i]);
+        if (size == NULL || PyList_Append(list, size) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(size);
+    }
+    return list;
 }
 
 static PyObject *
@@ -167,11 +197,22 @@ core_query(PyObject *module, PyObject *Py_UNUSED(unused))
     struct env_facts facts;
     env_query(&state->env, &facts);
     return Py_BuildValue(
-        "{sNsNsNsssssNsNsNsN}", "page_size", PyLong_FromSize_t(facts.page_size), "granularity",
+        "{sNsNsNsNsIsssssNsNsNsN}", "page_size", PyLong_FromSize_t(facts.page_size), "granularity",
         PyLong_FromSize_t(facts.granularity), "huge_page_size",
-        PyLong_FromSize_t(facts.huge_page_size), "thp", facts.thp, "overcommit", facts.overcommit,
+        PyLong_FromSize_t(facts.huge_page_size), "large_page_sizes",
+        build_sizes(facts.large_page_sizes), "numa_nodes", facts.numa_nodes, "thp", facts.thp,
+        "overcommit", facts.overcommit,
         "limits", build_limits(&facts), "defaults", build_defaults(&facts, state->huge), "pool",
         build_pool(&facts), "capabilities", build_capabilities(&facts));
+}
+
+/* What vmem_probe has to try is tried when somebody asks, and no sooner. */
+static PyObject *
+core_probe(PyObject *module, PyObject *Py_UNUSED(unused))
+{
+    struct module_state *state = PyModule_GetState(module);
+    env_probe(&state->env);
+    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -273,10 +314,16 @@ make_types(PyObject *module, struct module_state *state)
         keep_type(&state->export_type, Export_make_type(module)) < 0 ||
         keep_type(&state->buffer_type, Buffer_make_type(module, state)) < 0 ||
         keep_type(&state->bytesio_type, BytesIO_make_type(module)) < 0 ||
-        keep_type(&state->array_type, Array_make_type(module)) < 0)
+        keep_type(&state->array_type, Array_make_type(module)) < 0 ||
+        keep_type(&state->region_type, Region_make_type(module)) < 0 ||
+        keep_type(&state->region_view_type, RegionView_make_type(module)) < 0 ||
+        keep_type(&state->section_type, Section_make_type(module)) < 0 ||
+        keep_type(&state->section_view_type, SectionView_make_type(module)) < 0)
         return -1;
     if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
-        publish_type(module, "BytesIO", state->bytesio_type) < 0)
+        publish_type(module, "BytesIO", state->bytesio_type) < 0 ||
+        publish_type(module, "Region", state->region_type) < 0 ||
+        publish_type(module, "Section", state->section_type) < 0)
         return -1;
     if (publish_type(module, "ArrayCore", state->array_type) < 0)
         return -1;
@@ -312,11 +359,17 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->bytesio_type);
     Py_VISIT(state->array_type);
     Py_VISIT(state->export_type);
+    Py_VISIT(state->region_type);
+    Py_VISIT(state->region_view_type);
+    Py_VISIT(state->section_type);
+    Py_VISIT(state->section_view_type);
     Py_VISIT(state->tail_type);
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
         Py_VISIT(state->errors[kind]);
     Py_VISIT(state->rebuild);
+    Py_VISIT(state->page_run);
+    Py_VISIT(state->page_map);
     Py_VISIT(state->numpy.ndarray);
     Py_VISIT(state->numpy.dtype);
     Py_VISIT(state->numpy.frombuffer);
@@ -330,6 +383,8 @@ core_clear(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->rebuild);
+    Py_CLEAR(state->page_run);
+    Py_CLEAR(state->page_map);
     Py_CLEAR(state->numpy.ndarray);
     Py_CLEAR(state->numpy.dtype);
     Py_CLEAR(state->numpy.frombuffer);
@@ -342,10 +397,16 @@ core_free(void *module)
 {
     struct module_state *state = PyModule_GetState(module);
     Py_CLEAR(state->rebuild);
+    Py_CLEAR(state->page_run);
+    Py_CLEAR(state->page_map);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->bytesio_type);
     Py_CLEAR(state->array_type);
     Py_CLEAR(state->export_type);
+    Py_CLEAR(state->region_type);
+    Py_CLEAR(state->region_view_type);
+    Py_CLEAR(state->section_type);
+    Py_CLEAR(state->section_view_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -369,6 +430,11 @@ static PyMethodDef functions[] = {
      "Set the defaults: sizes in bytes, huge_pages None for 'auto'."},
     {"query", core_query, METH_NOARGS,
      "query($module, /)\n--\n\nLimits, capabilities, defaults and the pool, read now."},
+    {"probe", core_probe, METH_NOARGS,
+     "probe($module, /)\n--\n\n"
+     "Find out the capabilities that take unusual system calls; query() tells of them afterwards."},
+    {"section_capabilities", Section_capabilities, METH_NOARGS,
+     "section_capabilities($module, /)\n--\n\nWhat this system can do with sections."},
     {"page_map", core_page_map, METH_O,
      "page_map($module, buffer, /)\n--\n\n"
      "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"

@@ -37,10 +37,16 @@ struct module_state {
     PyTypeObject *bytesio_type;
     PyTypeObject *array_type;
     PyTypeObject *export_type;
+    PyTypeObject *region_type;
+    PyTypeObject *region_view_type;
+    PyTypeObject *section_type;
+    PyTypeObject *section_view_type;
     PyTypeObject *tail_type;
     PyTypeObject *pinned_type;
     PyObject *errors[ERROR_KINDS];
     PyObject *rebuild;
+    PyObject *page_run; /* of growable.pages; NULL until a Region was asked for its pages */
+    PyObject *page_map;
     struct numpy_names numpy;
 };
 

@@ -10,25 +10,15 @@
  */
 #define _DARWIN_C_SOURCE
 
-#include "vmem.h"
+#include "vmem_darwin.h"
 
-#include <errno.h>
-#include <mach/mach.h>
+#include <libkern/OSCacheControl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#define UNSUPPORTED ENOTSUP
-
-static size_t page_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-/* Mach has errors of its own; these are the errno values that mmap gives for them. */
-static int errno_of(kern_return_t result)
+int darwin_errno(kern_return_t result)
 {
     switch (result) {
     case KERN_SUCCESS:
@@ -62,7 +52,7 @@ void vmem_query_limits(struct vmem_info *info)
 
 int vmem_query(struct vmem_info *info)
 {
-    size_t page = page_size();
+    size_t page = darwin_page_size();
     *info = (struct vmem_info){
         .page_size = page,
         .granularity = page,
@@ -70,6 +60,8 @@ int vmem_query(struct vmem_info *info)
         .address_limit = read_limit(RLIMIT_AS),
         .data_limit = read_limit(RLIMIT_DATA),
         .max_mappings = VMEM_NO_LIMIT,
+        .lock_limit = read_limit(RLIMIT_MEMLOCK),
+        .numa_nodes = 1,
         .overcommit = VMEM_OVERCOMMIT_ALWAYS,
         .thp = VMEM_THP_UNSUPPORTED,
         .can_reserve_lazy = true,
@@ -79,14 +71,22 @@ int vmem_query(struct vmem_info *info)
         .can_name = false,
         .can_remap = true,
         .can_query_resident = true,
+        .can_lock = true,
+        .can_prefetch = true,
     };
+    return 0;
+}
+
+int vmem_probe(struct vmem_info *info)
+{
+    info->can_placeholder = true;
     return 0;
 }
 
 /* ---- reserve and release ----------------------------------------------------------------- */
 
 /* vm_map rather than mmap, because it takes an alignment. */
-static int map_aligned(size_t size, size_t alignment, vm_prot_t access, void **address)
+int darwin_map_aligned(size_t size, size_t alignment, vm_prot_t access, void **address)
 {
     vm_address_t found = 0;
     if (size > PTRDIFF_MAX) {
@@ -98,17 +98,17 @@ static int map_aligned(size_t size, size_t alignment, vm_prot_t access, void **a
     if (result == KERN_SUCCESS) {
         *address = (void *)found;
     }
-    return errno_of(result);
+    return darwin_errno(result);
 }
 
 int vmem_reserve(size_t size, size_t alignment, void **address)
 {
-    return map_aligned(size, alignment, VM_PROT_NONE, address);
+    return darwin_map_aligned(size, alignment, VM_PROT_NONE, address);
 }
 
 int vmem_reserve_lazy(size_t size, size_t alignment, void **address)
 {
-    return map_aligned(size, alignment, VM_PROT_READ | VM_PROT_WRITE, address);
+    return darwin_map_aligned(size, alignment, VM_PROT_READ | VM_PROT_WRITE, address);
 }
 
 int vmem_release(void *address, size_t size)
@@ -117,26 +117,6 @@ int vmem_release(void *address, size_t size)
 }
 
 /* ---- pages of a reservation -------------------------------------------------------------- */
-
-int vmem_commit(void *address, size_t size)
-{
-    return mprotect(address, size, PROT_READ | PROT_WRITE) == 0 ? 0 : errno;
-}
-
-int vmem_decommit(void *address, size_t size)
-{
-    int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
-    return mmap(address, size, PROT_NONE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
-}
-
-int vmem_discard(void *address, size_t size)
-{
-    int result;
-    do {
-        result = madvise(address, size, MADV_FREE);
-    } while (result != 0 && errno == EINTR);
-    return result == 0 ? 0 : errno;
-}
 
 static int protection_of(enum vmem_access access)
 {
@@ -158,6 +138,31 @@ static int protection_of(enum vmem_access access)
 int vmem_protect(void *address, size_t size, enum vmem_access access)
 {
     return mprotect(address, size, protection_of(access)) == 0 ? 0 : errno;
+}
+
+int vmem_commit_as(void *address, size_t size, enum vmem_access access)
+{
+    return vmem_protect(address, size, access);
+}
+
+int vmem_commit(void *address, size_t size)
+{
+    return vmem_protect(address, size, VMEM_READ_WRITE);
+}
+
+int vmem_decommit(void *address, size_t size)
+{
+    int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
+    return mmap(address, size, PROT_NONE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
+}
+
+int vmem_discard(void *address, size_t size)
+{
+    int result;
+    do {
+        result = madvise(address, size, MADV_FREE);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
 }
 
 /* Whether every page of the range may be written. */
@@ -185,7 +190,7 @@ static bool is_writable(vm_address_t start, size_t size)
  * no contents whoever else writes there. A page that holds something else has memory already. */
 int vmem_populate(void *address, size_t size)
 {
-    size_t page = page_size();
+    size_t page = darwin_page_size();
     if (!is_writable((vm_address_t)address, size)) {
         return EFAULT;
     }
@@ -194,6 +199,17 @@ int vmem_populate(void *address, size_t size)
         unsigned char *byte = (unsigned char *)address + at;
         __atomic_compare_exchange_n(byte, &expected, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
+    return 0;
+}
+
+int vmem_prefetch(void *address, size_t size)
+{
+    return madvise(address, size, MADV_WILLNEED) == 0 ? 0 : errno;
+}
+
+int vmem_flush_instructions(void *address, size_t size)
+{
+    sys_icache_invalidate(address, size);
     return 0;
 }
 
@@ -220,7 +236,7 @@ int vmem_query_resident(const void *address, size_t size, unsigned char *residen
     if (mincore(address, size, (char *)resident) != 0) {
         return errno;
     }
-    for (size_t i = 0; i < size / page_size(); i++) {
+    for (size_t i = 0; i < size / darwin_page_size(); i++) {
         resident[i] = (resident[i] & MINCORE_INCORE) != 0;
     }
     return 0;
@@ -252,7 +268,7 @@ int vmem_remap(void *address, size_t size, size_t kept, size_t kept_size,
         return error;
     }
     if (kept_size != 0) {
-        error = errno_of(share((char *)address + kept, (char *)range + kept, kept_size));
+        error = darwin_errno(share((char *)address + kept, (char *)range + kept, kept_size));
     }
     if (error != 0) {
         munmap(range, new_size);

@@ -1,10 +1,6 @@
 /* vmem_fault.c - the wrappers behind vmem_fault.h.
  *
- * Link with
- *
- *     -Wl,--wrap=vmem_query,--wrap=vmem_reserve,--wrap=vmem_reserve_lazy,--wrap=vmem_commit
- *     -Wl,--wrap=vmem_decommit,--wrap=vmem_discard,--wrap=vmem_protect,--wrap=vmem_populate
- *     -Wl,--wrap=vmem_advise_huge,--wrap=vmem_name,--wrap=vmem_remap,--wrap=vmem_query_resident
+ * Link with -Wl,--wrap=<function> for every function that a line beginning with WRAP names.
  *
  * What a reader would get wrong: without these options the program links only if the linker drops
  * this file, because the __real_ names are made by the linker alone.
@@ -12,6 +8,7 @@
 #include "vmem_fault.h"
 
 #include "vmem.h"
+#include "vmem_section.h"
 
 #include <stdatomic.h>
 
@@ -84,3 +81,58 @@ WRAP(vmem_remap,
      (address, size, kept, kept_size, new_size, alignment, new_address))
 WRAP(vmem_query_resident, (const void *address, size_t size, unsigned char *resident),
      (address, size, resident))
+WRAP(vmem_probe, (struct vmem_info *info), (info))
+WRAP(vmem_reserve_at, (size_t size, const struct vmem_place *place, void **address),
+     (size, place, address))
+WRAP(vmem_decommit_at, (void *address, size_t size, const struct vmem_place *place),
+     (address, size, place))
+WRAP(vmem_commit_as, (void *address, size_t size, enum vmem_access access),
+     (address, size, access))
+WRAP(vmem_protect_caching,
+     (void *address, size_t size, enum vmem_access access, enum vmem_caching caching),
+     (address, size, access, caching))
+WRAP(vmem_split, (void *address, size_t size), (address, size))
+WRAP(vmem_coalesce, (void *address, size_t size), (address, size))
+WRAP(vmem_replace, (void *address, size_t size), (address, size))
+WRAP(vmem_preserve, (void *address, size_t size), (address, size))
+WRAP(vmem_lock, (void *address, size_t size), (address, size))
+WRAP(vmem_unlock, (void *address, size_t size), (address, size))
+WRAP(vmem_prefetch, (void *address, size_t size), (address, size))
+WRAP(vmem_flush_instructions, (void *address, size_t size), (address, size))
+WRAP(vmem_undo_discard, (void *address, size_t size), (address, size))
+WRAP(vmem_offer, (void *address, size_t size, enum vmem_priority priority),
+     (address, size, priority))
+WRAP(vmem_reclaim, (void *address, size_t size, bool *lost), (address, size, lost))
+WRAP(vmem_query_run, (const void *address, struct vmem_run *run), (address, run))
+WRAP(vmem_query_memory, (const void *address, size_t size, unsigned char *memory),
+     (address, size, memory))
+WRAP(vmem_query_node, (const void *address, int *node), (address, node))
+WRAP(vmem_written,
+     (void *address, size_t size, bool reset, struct vmem_range *ranges, size_t *count),
+     (address, size, reset, ranges, count))
+WRAP(vmem_section_create, (size_t size, struct vmem_section *section), (size, section))
+WRAP(vmem_section_create_named, (const char *name, size_t size, struct vmem_section *section),
+     (name, size, section))
+WRAP(vmem_section_open_named, (const char *name, bool writable, struct vmem_section *section),
+     (name, writable, section))
+WRAP(vmem_section_open_file,
+     (const char *path, enum vmem_section_mode mode, size_t size, struct vmem_section *section),
+     (path, mode, size, section))
+WRAP(vmem_section_adopt, (intptr_t handle, const char *name, struct vmem_section *section),
+     (handle, name, section))
+WRAP(vmem_section_size, (const struct vmem_section *section, size_t *size), (section, size))
+WRAP(vmem_section_resize, (struct vmem_section *section, size_t size), (section, size))
+WRAP(vmem_section_seal, (struct vmem_section *section), (section))
+WRAP(vmem_section_view,
+     (const struct vmem_section *section, size_t offset, size_t size, enum vmem_access access,
+      bool copy_on_write, void **address),
+     (section, offset, size, access, copy_on_write, address))
+WRAP(vmem_section_map,
+     (const struct vmem_section *section, size_t offset, void *address, size_t size,
+      enum vmem_access access, bool copy_on_write),
+     (section, offset, address, size, access, copy_on_write))
+WRAP(vmem_section_unmap, (void *address, size_t size), (address, size))
+WRAP(vmem_section_repeat,
+     (const struct vmem_section *section, size_t offset, size_t size, unsigned times,
+      enum vmem_access access, void **address),
+     (section, offset, size, times, access, address))

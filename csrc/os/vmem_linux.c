@@ -11,11 +11,9 @@
  */
 #define _GNU_SOURCE
 
-#include "vmem.h"
+#include "vmem_linux.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,24 +39,14 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
-#define UNSUPPORTED ENOTSUP
 #define NAME_BYTES 80 /* the kernel's limit, the final NUL included */
 
-static size_t page_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* ---- what this kernel can do ------------------------------------------------------------- */
-
-/* A probe's answer cannot change while the process lives, so it is kept. Two threads that race
- * for the first answer find the same one. */
-enum answer { NOT_ASKED, YES, NO };
 
 static _Atomic int populate_answer = NOT_ASKED;
 static _Atomic int name_answer = NOT_ASKED;
 
-static bool kernel_is_at_least(unsigned major, unsigned minor)
+bool linux_kernel_is_at_least(unsigned major, unsigned minor)
 {
     struct utsname system;
     unsigned found[2] = {0, 0};
@@ -82,7 +70,7 @@ static void *map_pages(size_t size, int access, int flags)
     return mmap(NULL, size, access, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
-static int advise(void *address, size_t size, int advice)
+int linux_advise(void *address, size_t size, int advice)
 {
     int result;
     do {
@@ -96,10 +84,10 @@ static int advise(void *address, size_t size, int advice)
  * out by a page that cannot be written and so must be refused. */
 static int probe_populate(void *reserved_page, size_t size)
 {
-    if (!kernel_is_at_least(5, 14)) {
+    if (!linux_kernel_is_at_least(5, 14)) {
         return NO;
     }
-    return advise(reserved_page, size, MADV_POPULATE_WRITE) != 0 ? YES : NO;
+    return linux_advise(reserved_page, size, MADV_POPULATE_WRITE) != 0 ? YES : NO;
 }
 
 static int set_name(void *address, size_t size, const char *name)
@@ -116,14 +104,13 @@ static int probe_name(void *reserved_page, size_t size)
     return set_name(reserved_page, size, "probe") == 0 ? YES : NO;
 }
 
-/* Without a page to try on, the answer is no for now and the question stays open. */
-static bool ask(_Atomic int *answer, int (*probe)(void *, size_t))
+bool linux_ask(_Atomic int *answer, int (*probe)(void *, size_t))
 {
     int known = atomic_load_explicit(answer, memory_order_relaxed);
     if (known != NOT_ASKED) {
         return known == YES;
     }
-    size_t size = page_size();
+    size_t size = linux_page_size();
     void *page = map_pages(size, PROT_NONE, 0);
     if (page == MAP_FAILED) {
         return false;
@@ -136,26 +123,31 @@ static bool ask(_Atomic int *answer, int (*probe)(void *, size_t))
 
 static bool accepts_huge_advice(void)
 {
-    size_t size = page_size();
+    size_t size = linux_page_size();
     void *page = map_pages(size, PROT_NONE, 0);
     if (page == MAP_FAILED) {
         return false;
     }
-    int error = advise(page, size, MADV_HUGEPAGE);
+    int error = linux_advise(page, size, MADV_HUGEPAGE);
     munmap(page, size);
     return error == 0;
 }
 
 /* ---- vmem_query -------------------------------------------------------------------------- */
 
-/* The first line or so of a file of /proc or /sys; false where it cannot be read. */
-static bool read_start(const char *path, char *text, size_t size)
+int linux_open(const char *path)
 {
     int file;
-    ssize_t count;
     do {
         file = open(path, O_RDONLY | O_CLOEXEC);
     } while (file < 0 && errno == EINTR);
+    return file;
+}
+
+bool linux_read_start(const char *path, char *text, size_t size)
+{
+    int file = linux_open(path);
+    ssize_t count;
     if (file < 0) {
         return false;
     }
@@ -167,11 +159,11 @@ static bool read_start(const char *path, char *text, size_t size)
     return count > 0;
 }
 
-static size_t read_number(const char *path, size_t otherwise)
+size_t linux_read_number(const char *path, size_t otherwise)
 {
     char text[32];
     size_t number = 0;
-    if (!read_start(path, text, sizeof text) || text[0] < '0' || text[0] > '9') {
+    if (!linux_read_start(path, text, sizeof text) || text[0] < '0' || text[0] > '9') {
         return otherwise;
     }
     for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++) {
@@ -195,7 +187,7 @@ static size_t read_limit(int resource)
 
 static enum vmem_overcommit read_overcommit(void)
 {
-    switch (read_number("/proc/sys/vm/overcommit_memory", 0)) {
+    switch (linux_read_number("/proc/sys/vm/overcommit_memory", 0)) {
     case 1:
         return VMEM_OVERCOMMIT_ALWAYS;
     case 2:
@@ -212,7 +204,7 @@ static enum vmem_thp read_thp(void)
     if (prctl(PR_GET_THP_DISABLE, 0UL, 0UL, 0UL, 0UL) == 1) {
         return VMEM_THP_NEVER;
     }
-    if (!read_start("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text)) {
+    if (!linux_read_start("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text)) {
         return VMEM_THP_ADVISED;
     }
     if (strstr(text, "[always]") != NULL) {
@@ -224,7 +216,7 @@ static enum vmem_thp read_thp(void)
 /* Where the size is hidden: one table of 8-byte entries, a page large, maps one huge page. */
 static size_t read_huge_page_size(size_t page)
 {
-    return read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", page / 8 * page);
+    return linux_read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", page / 8 * page);
 }
 
 void vmem_query_limits(struct vmem_info *info)
@@ -235,25 +227,45 @@ void vmem_query_limits(struct vmem_info *info)
 
 int vmem_query(struct vmem_info *info)
 {
-    size_t page = page_size();
+    size_t page = linux_page_size();
     bool huge = accepts_huge_advice();
+    bool scan = linux_can_scan();
     *info = (struct vmem_info){
         .page_size = page,
         .granularity = page,
         .huge_page_size = huge ? read_huge_page_size(page) : 0,
         .address_limit = read_limit(RLIMIT_AS),
         .data_limit = read_limit(RLIMIT_DATA),
-        .max_mappings = read_number("/proc/sys/vm/max_map_count", VMEM_NO_LIMIT),
+        .max_mappings = linux_read_number("/proc/sys/vm/max_map_count", VMEM_NO_LIMIT),
+        .lock_limit = read_limit(RLIMIT_MEMLOCK),
+        .numa_nodes = linux_count_nodes(),
         .overcommit = read_overcommit(),
         .thp = huge ? read_thp() : VMEM_THP_UNSUPPORTED,
         .can_reserve_lazy = true,
         .can_discard = true,
-        .can_populate = ask(&populate_answer, probe_populate),
+        .can_populate = linux_ask(&populate_answer, probe_populate),
         .can_advise_huge = huge,
-        .can_name = ask(&name_answer, probe_name),
+        .can_name = linux_ask(&name_answer, probe_name),
         .can_remap = true,
         .can_query_resident = true,
+        .can_lock = true,
+        .can_prefetch = true,
+        .can_query_memory = scan,
+        .can_set_caching = false,
+        .can_offer = false,
     };
+    linux_list_large_pages(info->large_page_sizes);
+    info->can_large_pages = info->large_page_sizes[0] != 0;
+    return 0;
+}
+
+int vmem_probe(struct vmem_info *info)
+{
+    info->can_placeholder = true;
+    info->can_prefer_node = linux_can_prefer_node();
+    info->can_query_node = linux_can_query_node();
+    info->can_undo_discard = false;
+    info->can_write_watch = linux_can_watch();
     return 0;
 }
 
@@ -288,9 +300,9 @@ static int trim(char *raw, size_t total, size_t size, size_t alignment, void **a
 
 /* The kernel often aligns large ranges by itself, and addresses may be scarce (RLIMIT_AS): so the
  * exact size is tried first. Ranges beyond PTRDIFF_MAX would break pointer subtraction. */
-static int map_aligned(size_t size, size_t alignment, int access, int flags, void **address)
+int linux_map_aligned(size_t size, size_t alignment, int access, int flags, void **address)
 {
-    size_t page = page_size();
+    size_t page = linux_page_size();
     if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) {
         return ENOMEM;
     }
@@ -316,14 +328,14 @@ static int map_aligned(size_t size, size_t alignment, int access, int flags, voi
 /* Without MAP_NORESERVE, so that a later commit is charged and overcommit mode 2 can refuse it. */
 int vmem_reserve(size_t size, size_t alignment, void **address)
 {
-    return map_aligned(size, alignment, PROT_NONE, 0, address);
+    return linux_map_aligned(size, alignment, PROT_NONE, 0, address);
 }
 
 /* Overcommit mode 2 ignores MAP_NORESERVE: there the whole range is paid for at once, or refused.
  * After mlockall(MCL_FUTURE) the kernel fills the whole range at once. */
 int vmem_reserve_lazy(size_t size, size_t alignment, void **address)
 {
-    return map_aligned(size, alignment, PROT_READ | PROT_WRITE, MAP_NORESERVE, address);
+    return linux_map_aligned(size, alignment, PROT_READ | PROT_WRITE, MAP_NORESERVE, address);
 }
 
 int vmem_release(void *address, size_t size)
@@ -333,25 +345,7 @@ int vmem_release(void *address, size_t size)
 
 /* ---- pages of a reservation -------------------------------------------------------------- */
 
-int vmem_commit(void *address, size_t size)
-{
-    return mprotect(address, size, PROT_READ | PROT_WRITE) == 0 ? 0 : errno;
-}
-
-/* The kernel checks what it can before it takes the old pages away. */
-int vmem_decommit(void *address, size_t size)
-{
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-    return mmap(address, size, PROT_NONE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
-}
-
-int vmem_discard(void *address, size_t size)
-{
-    int error = advise(address, size, MADV_FREE);
-    return error == EINVAL ? advise(address, size, MADV_DONTNEED) : error;
-}
-
-static int protection_of(enum vmem_access access)
+int linux_protection(enum vmem_access access)
 {
     switch (access) {
     case VMEM_READ:
@@ -370,21 +364,60 @@ static int protection_of(enum vmem_access access)
 
 int vmem_protect(void *address, size_t size, enum vmem_access access)
 {
-    return mprotect(address, size, protection_of(access)) == 0 ? 0 : errno;
+    return mprotect(address, size, linux_protection(access)) == 0 ? 0 : errno;
+}
+
+int vmem_commit(void *address, size_t size)
+{
+    return vmem_protect(address, size, VMEM_READ_WRITE);
+}
+
+/* The kernel charges for private pages when they become writable. What is not writable and was never
+ * written costs nothing: newer kernels even give such a charge back. */
+int vmem_commit_as(void *address, size_t size, enum vmem_access access)
+{
+    return vmem_protect(address, size, access);
+}
+
+/* The kernel checks what it can before it takes the old pages away. */
+int vmem_decommit(void *address, size_t size)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    return mmap(address, size, PROT_NONE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
+}
+
+int vmem_discard(void *address, size_t size)
+{
+    int error = linux_advise(address, size, MADV_FREE);
+    return error == EINVAL ? linux_advise(address, size, MADV_DONTNEED) : error;
 }
 
 int vmem_populate(void *address, size_t size)
 {
-    if (!ask(&populate_answer, probe_populate)) {
+    if (!linux_ask(&populate_answer, probe_populate)) {
         return UNSUPPORTED;
     }
-    return advise(address, size, MADV_POPULATE_WRITE);
+    return linux_advise(address, size, MADV_POPULATE_WRITE);
+}
+
+/* A kernel without swap has nothing to read private pages back from, and says EBADF. */
+int vmem_prefetch(void *address, size_t size)
+{
+    int error = linux_advise(address, size, MADV_WILLNEED);
+    return error == EBADF ? 0 : error;
+}
+
+int vmem_flush_instructions(void *address, size_t size)
+{
+    char *start = address;
+    __builtin___clear_cache(start, start + size);
+    return 0;
 }
 
 /* EINVAL is what a kernel built without huge pages says. */
 int vmem_advise_huge(void *address, size_t size, bool wanted)
 {
-    int error = advise(address, size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    int error = linux_advise(address, size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     return error == EINVAL ? UNSUPPORTED : error;
 }
 
@@ -398,7 +431,7 @@ int vmem_name(void *address, size_t size, const char *name)
 {
     char shown[NAME_BYTES];
     size_t length = 0;
-    if (!ask(&name_answer, probe_name)) {
+    if (!linux_ask(&name_answer, probe_name)) {
         return UNSUPPORTED;
     }
     for (; name[length] != '\0' && length < sizeof shown - 1; length++) {
@@ -418,7 +451,7 @@ int vmem_query_resident(const void *address, size_t size, unsigned char *residen
     if (result != 0) {
         return errno;
     }
-    for (size_t i = 0; i < size / page_size(); i++) {
+    for (size_t i = 0; i < size / linux_page_size(); i++) {
         resident[i] &= 1; /* the kernel keeps the other bits for itself */
     }
     return 0;
@@ -433,7 +466,7 @@ int vmem_query_resident(const void *address, size_t size, unsigned char *residen
  * reservation goes on; past its end it may, and then the page is ours to give back. */
 static bool is_one_mapping(char *address, size_t size)
 {
-    size_t page = page_size();
+    size_t page = linux_page_size();
     if (mremap(address, size, size + page, 0) == MAP_FAILED) {
         return errno != EFAULT;
     }

@@ -6,41 +6,30 @@
  *
  * Every committed page is paid for when it is committed: there is nothing like a lazy reservation,
  * and touching a committed page cannot fail for want of memory. Large pages need a privilege, must
- * be committed with the reservation and never leave memory: no match for this contract, so they are
- * not offered and huge_page_size is 0.
+ * be committed with the reservation and never leave memory: vmem_reserve_at has them, but they are
+ * nothing that could be advised, so huge_page_size is 0.
  */
-#ifndef _WIN32_WINNT
-#define _WIN32_WINNT 0x0603
-#endif
-#define PSAPI_VERSION 2 /* QueryWorkingSetEx from kernel32 itself */
-#define WIN32_LEAN_AND_MEAN
+#include "vmem_windows.h"
 
-#include "vmem.h"
-
-#include <windows.h>
-
-#include <psapi.h>
-#include <stdint.h>
 #include <string.h>
 
-#define UNSUPPORTED ERROR_NOT_SUPPORTED
-
-static int last_error(void)
+int windows_last_error(void)
 {
     DWORD error = GetLastError();
     return error != 0 ? (int)error : (int)ERROR_GEN_FAILURE;
 }
 
-static SYSTEM_INFO system_info(void)
+SYSTEM_INFO windows_system_info(void)
 {
     SYSTEM_INFO info;
     GetSystemInfo(&info);
     return info;
 }
 
-static size_t page_size(void)
+windows_function windows_find(const wchar_t *library, const char *name)
 {
-    return system_info().dwPageSize;
+    HMODULE module = GetModuleHandleW(library);
+    return module != NULL ? (windows_function)GetProcAddress(module, name) : NULL;
 }
 
 void vmem_query_limits(struct vmem_info *info)
@@ -48,9 +37,19 @@ void vmem_query_limits(struct vmem_info *info)
     (void)info; /* a job object's limits are counted in commits, not in addresses */
 }
 
+/* A little less than this can be locked: the system keeps some pages for itself. */
+static size_t least_working_set(void)
+{
+    SIZE_T least = 0;
+    SIZE_T most = 0;
+    bool known = GetProcessWorkingSetSize(GetCurrentProcess(), &least, &most);
+    return known ? least : VMEM_NO_LIMIT;
+}
+
 int vmem_query(struct vmem_info *info)
 {
-    SYSTEM_INFO system = system_info();
+    SYSTEM_INFO system = windows_system_info();
+    size_t large = GetLargePageMinimum();
     *info = (struct vmem_info){
         .page_size = system.dwPageSize,
         .granularity = system.dwAllocationGranularity,
@@ -58,6 +57,9 @@ int vmem_query(struct vmem_info *info)
         .address_limit = VMEM_NO_LIMIT,
         .data_limit = VMEM_NO_LIMIT,
         .max_mappings = VMEM_NO_LIMIT,
+        .lock_limit = least_working_set(),
+        .numa_nodes = windows_count_nodes(),
+        .large_page_sizes = {large},
         .overcommit = VMEM_OVERCOMMIT_NEVER,
         .thp = VMEM_THP_UNSUPPORTED,
         .can_reserve_lazy = false,
@@ -67,7 +69,37 @@ int vmem_query(struct vmem_info *info)
         .can_name = false,
         .can_remap = false,
         .can_query_resident = true,
+        .can_lock = true,
+        .can_prefetch = windows_find(L"kernel32.dll", "PrefetchVirtualMemory") != NULL,
+        .can_large_pages = large != 0,
+        .can_query_memory = true,
+        .can_set_caching = true,
+        .can_offer = windows_find(L"kernel32.dll", "OfferVirtualMemory") != NULL,
     };
+    return 0;
+}
+
+/* Where it is not known the flag is taken for a mistake. */
+static bool can_undo_discard(void)
+{
+    size_t page = windows_page_size();
+    void *start = VirtualAlloc(NULL, page, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    if (start == NULL) {
+        return false;
+    }
+    bool done = vmem_discard(start, page) == 0
+                && vmem_undo_discard(start, page) != ERROR_INVALID_PARAMETER;
+    VirtualFree(start, 0, MEM_RELEASE);
+    return done;
+}
+
+int vmem_probe(struct vmem_info *info)
+{
+    info->can_placeholder = windows_can_placeholder();
+    info->can_prefer_node = true;
+    info->can_query_node = true;
+    info->can_write_watch = true;
+    info->can_undo_discard = can_undo_discard();
     return 0;
 }
 
@@ -89,7 +121,7 @@ static int reserve_aligned(size_t size, size_t alignment, void **address)
     for (int i = 0; i < ATTEMPTS && error == ERROR_INVALID_ADDRESS; i++) {
         void *larger = reserve_at(NULL, size + alignment);
         if (larger == NULL) {
-            return last_error();
+            return windows_last_error();
         }
         uintptr_t aligned = ((uintptr_t)larger + alignment - 1) & ~(uintptr_t)(alignment - 1);
         VirtualFree(larger, 0, MEM_RELEASE);
@@ -98,7 +130,7 @@ static int reserve_aligned(size_t size, size_t alignment, void **address)
             *address = found;
             return 0;
         }
-        error = last_error();
+        error = windows_last_error();
     }
     return error;
 }
@@ -108,12 +140,12 @@ int vmem_reserve(size_t size, size_t alignment, void **address)
     if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
-    if (alignment > system_info().dwAllocationGranularity) {
+    if (alignment > windows_system_info().dwAllocationGranularity) {
         return reserve_aligned(size, alignment, address);
     }
     void *found = reserve_at(NULL, size);
     if (found == NULL) {
-        return last_error();
+        return windows_last_error();
     }
     *address = found;
     return 0;
@@ -127,50 +159,102 @@ int vmem_reserve_lazy(size_t size, size_t alignment, void **address)
     return UNSUPPORTED;
 }
 
+size_t windows_piece(const void *address, size_t size)
+{
+    MEMORY_BASIC_INFORMATION run;
+    const char *at = address;
+    const char *end = at + size;
+    void *allocation = NULL;
+    while (at < end && VirtualQuery(at, &run, sizeof run) != 0 && run.State != MEM_FREE
+           && (allocation == NULL || run.AllocationBase == allocation)) {
+        allocation = run.AllocationBase;
+        at = (const char *)run.BaseAddress + run.RegionSize;
+    }
+    return at < end ? (size_t)(at - (const char *)address) : size;
+}
+
+static int release_piece(void *address)
+{
+    MEMORY_BASIC_INFORMATION run;
+    bool is_view = VirtualQuery(address, &run, sizeof run) != 0 && run.Type == MEM_MAPPED;
+    BOOL done = is_view ? UnmapViewOfFile(address) : VirtualFree(address, 0, MEM_RELEASE);
+    return done ? 0 : windows_last_error();
+}
+
+/* The length of each piece is found before the piece is gone, since others may take its place. */
 int vmem_release(void *address, size_t size)
 {
-    (void)size; /* the system knows it, and wants 0 */
-    return VirtualFree(address, 0, MEM_RELEASE) ? 0 : last_error();
+    char *at = address;
+    while (size != 0) {
+        size_t piece = windows_piece(at, size);
+        int error = release_piece(at);
+        if (error != 0) {
+            return error;
+        }
+        at += piece;
+        size -= piece;
+    }
+    return 0;
+}
+
+int windows_by_pieces(void *address, size_t size, int (*apply)(void *, size_t, DWORD),
+                      DWORD argument)
+{
+    char *at = address;
+    int error = apply(address, size, argument);
+    if (error == 0 || windows_piece(at, size) == size) {
+        return error;
+    }
+    for (error = 0; size != 0 && error == 0;) {
+        size_t piece = windows_piece(at, size);
+        if (piece == 0) {
+            return ERROR_INVALID_ADDRESS;
+        }
+        error = apply(at, piece, argument);
+        at += piece;
+        size -= piece;
+    }
+    return error;
 }
 
 /* ---- pages of a reservation -------------------------------------------------------------- */
 
+static int commit_piece(void *address, size_t size, DWORD protection)
+{
+    void *done = VirtualAlloc(address, size, MEM_COMMIT, protection);
+    return done != NULL ? 0 : windows_last_error();
+}
+
 /* Commits all pages or none, and gives those that were committed this access too. */
+int vmem_commit_as(void *address, size_t size, enum vmem_access access)
+{
+    return windows_by_pieces(address, size, commit_piece, windows_protection(access));
+}
+
 int vmem_commit(void *address, size_t size)
 {
-    return VirtualAlloc(address, size, MEM_COMMIT, PAGE_READWRITE) != NULL ? 0 : last_error();
+    return vmem_commit_as(address, size, VMEM_READ_WRITE);
+}
+
+static int decommit_piece(void *address, size_t size, DWORD how)
+{
+    return VirtualFree(address, size, how) ? 0 : windows_last_error();
 }
 
 int vmem_decommit(void *address, size_t size)
 {
-    return VirtualFree(address, size, MEM_DECOMMIT) ? 0 : last_error();
+    return windows_by_pieces(address, size, decommit_piece, MEM_DECOMMIT);
 }
 
-typedef DWORD(WINAPI *discard_function)(PVOID, SIZE_T);
-
-/* Absent from old systems and from some that imitate Windows. */
-static discard_function find_discard(void)
-{
-    HMODULE module = GetModuleHandleW(L"kernel32.dll");
-    if (module == NULL) {
-        return NULL;
-    }
-    return (discard_function)(void (*)(void))GetProcAddress(module, "DiscardVirtualMemory");
-}
-
-/* Either call leaves the contents undefined: a page is as it was, or zero if the system took it
- * meanwhile. DiscardVirtualMemory takes them out of the working set at once, MEM_RESET when memory
- * is short. */
+/* As it is or zero, and gone only when memory is short: what vmem_undo_discard can take back, which
+ * it could not after DiscardVirtualMemory. */
 int vmem_discard(void *address, size_t size)
 {
-    discard_function discard = find_discard();
-    if (discard != NULL) {
-        return (int)discard(address, size);
-    }
-    return VirtualAlloc(address, size, MEM_RESET, PAGE_READWRITE) != NULL ? 0 : last_error();
+    void *done = VirtualAlloc(address, size, MEM_RESET, PAGE_READWRITE);
+    return done != NULL ? 0 : windows_last_error();
 }
 
-static DWORD protection_of(enum vmem_access access)
+DWORD windows_protection(enum vmem_access access)
 {
     switch (access) {
     case VMEM_READ:
@@ -187,10 +271,23 @@ static DWORD protection_of(enum vmem_access access)
     return PAGE_NOACCESS;
 }
 
-int vmem_protect(void *address, size_t size, enum vmem_access access)
+static int protect_piece(void *address, size_t size, DWORD protection)
 {
     DWORD before;
-    return VirtualProtect(address, size, protection_of(access), &before) ? 0 : last_error();
+    return VirtualProtect(address, size, protection, &before) ? 0 : windows_last_error();
+}
+
+int vmem_protect(void *address, size_t size, enum vmem_access access)
+{
+    return windows_by_pieces(address, size, protect_piece, windows_protection(access));
+}
+
+int vmem_protect_caching(void *address, size_t size, enum vmem_access access,
+                         enum vmem_caching caching)
+{
+    static const DWORD flags[] = {0, PAGE_NOCACHE, PAGE_WRITECOMBINE};
+    return windows_by_pieces(address, size, protect_piece,
+                             windows_protection(access) | flags[caching]);
 }
 
 static bool is_writable(const unsigned char *start, size_t size)
@@ -213,7 +310,7 @@ static bool is_writable(const unsigned char *start, size_t size)
  * atomic OR of zero would do as well, but compilers may turn it into a mere read.) */
 int vmem_populate(void *address, size_t size)
 {
-    size_t page = page_size();
+    size_t page = windows_page_size();
     if (!is_writable(address, size)) {
         return ERROR_NOACCESS;
     }
@@ -253,40 +350,77 @@ int vmem_remap(void *address, size_t size, size_t kept, size_t kept_size,
     return UNSUPPORTED;
 }
 
-#define BATCH 128
+/* ---- memory behind committed pages ------------------------------------------------------- */
 
-static int query_batch(const unsigned char *start, size_t count, size_t page,
-                       unsigned char *resident)
+int vmem_lock(void *address, size_t size)
 {
-    PSAPI_WORKING_SET_EX_INFORMATION pages[BATCH];
-    memset(pages, 0, sizeof pages);
-    for (size_t i = 0; i < count; i++) {
-        pages[i].VirtualAddress = (void *)(uintptr_t)(start + i * page);
-    }
-    DWORD bytes = (DWORD)(count * sizeof pages[0]);
-    if (!QueryWorkingSetEx(GetCurrentProcess(), pages, bytes)) {
-        return last_error();
-    }
-    for (size_t i = 0; i < count; i++) {
-        resident[i] = pages[i].VirtualAttributes.Valid ? 1 : 0;
-    }
-    return 0;
+    return VirtualLock(address, size) ? 0 : windows_last_error();
 }
 
-/* Tells of the working set: a page that was trimmed from it counts as not resident, even while the
- * system still holds its contents in memory. */
-int vmem_query_resident(const void *address, size_t size, unsigned char *resident)
+/* The system unlocks nothing of a range that is not locked throughout. */
+int vmem_unlock(void *address, size_t size)
 {
-    size_t page = page_size();
-    size_t count = size / page;
-    const unsigned char *start = address;
-    for (size_t at = 0; at < count; at += BATCH) {
-        size_t some = count - at < BATCH ? count - at : BATCH;
-        int error = query_batch(start + at * page, some, page, resident + at);
-        if (error != 0) {
-            return error;
+    size_t page = windows_page_size();
+    if (VirtualUnlock(address, size)) {
+        return 0;
+    }
+    int error = windows_last_error();
+    for (size_t at = 0; at < size && error == ERROR_NOT_LOCKED && size != page; at += page) {
+        if (!VirtualUnlock((char *)address + at, page)) {
+            error = windows_last_error();
         }
     }
+    return error == ERROR_NOT_LOCKED ? 0 : error;
+}
+
+typedef BOOL(WINAPI *prefetch_function)(HANDLE, ULONG_PTR, WIN32_MEMORY_RANGE_ENTRY *, ULONG);
+
+int vmem_prefetch(void *address, size_t size)
+{
+    prefetch_function prefetch =
+        (prefetch_function)windows_find(L"kernel32.dll", "PrefetchVirtualMemory");
+    WIN32_MEMORY_RANGE_ENTRY range = {address, size};
+    if (prefetch == NULL) {
+        return UNSUPPORTED;
+    }
+    return prefetch(GetCurrentProcess(), 1, &range, 0) ? 0 : windows_last_error();
+}
+
+int vmem_flush_instructions(void *address, size_t size)
+{
+    return FlushInstructionCache(GetCurrentProcess(), address, size) ? 0 : windows_last_error();
+}
+
+/* The access is asked for but not looked at. */
+int vmem_undo_discard(void *address, size_t size)
+{
+    void *done = VirtualAlloc(address, size, MEM_RESET_UNDO, PAGE_READWRITE);
+    return done != NULL ? 0 : windows_last_error();
+}
+
+typedef DWORD(WINAPI *offer_function)(PVOID, SIZE_T, OFFER_PRIORITY);
+typedef DWORD(WINAPI *reclaim_function)(PVOID, SIZE_T);
+
+/* vmem_priority has the system's numbers. */
+int vmem_offer(void *address, size_t size, enum vmem_priority priority)
+{
+    offer_function offer = (offer_function)windows_find(L"kernel32.dll", "OfferVirtualMemory");
+    return offer == NULL ? UNSUPPORTED : (int)offer(address, size, (OFFER_PRIORITY)priority);
+}
+
+/* ERROR_BUSY says that the pages are there again but their contents are not. */
+int vmem_reclaim(void *address, size_t size, bool *lost)
+{
+    reclaim_function reclaim =
+        (reclaim_function)windows_find(L"kernel32.dll", "ReclaimVirtualMemory");
+    if (reclaim == NULL) {
+        return UNSUPPORTED;
+    }
+    DWORD error = reclaim(address, size);
+    if (error != 0 && error != ERROR_BUSY) {
+        return (int)error;
+    }
+    *lost = error == ERROR_BUSY;
     return 0;
 }
 

@@ -1,258 +1,13 @@
-/* test_vmem.c - the contract of vmem.h, on whatever system this is built for.
+/* test_vmem.c - the contract of vmem.h, on whatever system this is built for: pages and their states.
  *
  * What a reader would get wrong: a test of something the system lacks does not pass it over. It
  * asserts that the call fails with an error for which vmem_is_unsupported() holds.
- *
- * Faults are provoked in a forked child, so on Windows those checks are left out: there `faults()`
- * is always believed, and a test that is about nothing else is skipped.
  */
 #ifndef _WIN32
 #define _GNU_SOURCE
 #endif
 
-#include "check.h"
-#include "vmem.h"
-
-#include <stdint.h>
-
-#ifndef _WIN32
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#endif
-
-#define MIB ((size_t)1 << 20)
-#define UNTOUCHED ((void *)(uintptr_t)0x5a5a)
-
-static struct vmem_info query(void)
-{
-    struct vmem_info info;
-    CHECK(vmem_query(&info) == 0);
-    return info;
-}
-
-/* Room for 8 pages, a multiple of the granularity. */
-static size_t some_size(void)
-{
-    struct vmem_info info = query();
-    size_t size = 8 * info.page_size;
-    return size > info.granularity ? size : info.granularity;
-}
-
-static unsigned char *reserve(size_t size)
-{
-    void *address;
-    CHECK(vmem_reserve(size, query().granularity, &address) == 0);
-    return address;
-}
-
-static unsigned char *reserve_committed(size_t size, unsigned char fill)
-{
-    unsigned char *start = reserve(size);
-    CHECK(vmem_commit(start, size) == 0);
-    memset(start, fill, size);
-    return start;
-}
-
-static bool holds_only(const unsigned char *start, size_t size, unsigned char value)
-{
-    for (size_t i = 0; i < size; i++) {
-        if (start[i] != value) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* ---- children ---------------------------------------------------------------------------- */
-
-enum touch { READS, WRITES };
-
-#ifdef _WIN32
-
-#define HAVE_CHILDREN false
-
-static bool faults(const unsigned char *byte, enum touch how)
-{
-    (void)byte;
-    (void)how;
-    return true;
-}
-
-static bool works(const unsigned char *byte, enum touch how)
-{
-    return faults(byte, how);
-}
-
-#else
-
-#define HAVE_CHILDREN true
-#define FAULTED 77
-#define NOT_LIMITED 78
-
-static void leave_faulted(int signal_number)
-{
-    (void)signal_number;
-    _exit(FAULTED);
-}
-
-static int exit_code_of(pid_t child)
-{
-    int status;
-    CHECK(waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static pid_t fork_child(void)
-{
-    fflush(stdout);
-    fflush(stderr);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    return child;
-}
-
-static int touch_in_child(const unsigned char *byte, enum touch how)
-{
-    pid_t child = fork_child();
-    if (child != 0) {
-        return exit_code_of(child);
-    }
-    volatile unsigned char *target = (volatile unsigned char *)(uintptr_t)byte;
-    signal(SIGSEGV, leave_faulted);
-    signal(SIGBUS, leave_faulted);
-    unsigned char value = *target;
-    if (how == WRITES) {
-        *target = value;
-    }
-    _exit(0);
-}
-
-static bool faults(const unsigned char *byte, enum touch how)
-{
-    return touch_in_child(byte, how) == FAULTED;
-}
-
-static bool works(const unsigned char *byte, enum touch how)
-{
-    return touch_in_child(byte, how) == 0;
-}
-
-/* The child's CHECKs end it with 1. True if it came to the end of `body`. */
-static bool check_in_child(void (*body)(void))
-{
-    pid_t child = fork_child();
-    if (child == 0) {
-        body();
-        _exit(0);
-    }
-    int code = exit_code_of(child);
-    CHECK(code == 0 || code == NOT_LIMITED);
-    return code == 0;
-}
-
-#endif
-
-/* ---- what Linux tells of a process ------------------------------------------------------- */
-
-#ifdef __linux__
-
-/* A line of /proc/self/status in bytes; 0 where there is none. */
-static size_t process_size(const char *key)
-{
-    char line[256];
-    unsigned long long kib = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    if (status == NULL) {
-        return 0;
-    }
-    while (fgets(line, sizeof line, status) != NULL) {
-        if (strncmp(line, key, strlen(key)) == 0) {
-            kib = strtoull(line + strlen(key), NULL, 10);
-        }
-    }
-    fclose(status);
-    return (size_t)kib * 1024;
-}
-
-static bool is_header_of(const char *line, const void *address)
-{
-    char *rest;
-    uintptr_t start = (uintptr_t)strtoull(line, &rest, 16);
-    if (*rest != '-') {
-        return false;
-    }
-    uintptr_t end = (uintptr_t)strtoull(rest + 1, NULL, 16);
-    return start <= (uintptr_t)address && (uintptr_t)address < end;
-}
-
-static bool is_header(const char *line)
-{
-    size_t digits = strspn(line, "0123456789abcdef");
-    return digits != 0 && line[digits] == '-';
-}
-
-/* The line of /proc/self/smaps that starts with `key`, for the mapping around `address`. The key ""
- * finds the mapping's first line. */
-static bool mapping_line(const void *address, const char *key, char *line, int size)
-{
-    bool inside = false;
-    bool found = false;
-    FILE *smaps = fopen("/proc/self/smaps", "r");
-    while (smaps != NULL && !found && fgets(line, size, smaps) != NULL) {
-        if (is_header(line)) {
-            inside = is_header_of(line, address);
-            found = inside && *key == '\0';
-        } else {
-            found = inside && *key != '\0' && strncmp(line, key, strlen(key)) == 0;
-        }
-    }
-    if (smaps != NULL) {
-        fclose(smaps);
-    }
-    return found;
-}
-
-/* In a child: lets it have `more` bytes beyond what the line `key` tells. Emulators and valgrind
- * take a limit and do not keep it; there the child ends. */
-static size_t limit_to(int resource, const char *key, size_t more)
-{
-    struct rlimit limit;
-    CHECK(getrlimit(resource, &limit) == 0);
-    limit.rlim_cur = process_size(key) + more;
-    CHECK(setrlimit(resource, &limit) == 0);
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (mmap(NULL, 2 * more, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED) {
-        _exit(NOT_LIMITED);
-    }
-    return (size_t)limit.rlim_cur;
-}
-
-static void limit_data(void)
-{
-    limit_to(RLIMIT_DATA, "VmData:", 32 * MIB);
-}
-
-/* Whether the mapping counts against the commit charge. */
-static bool is_charged(const void *address)
-{
-    char line[256];
-    return mapping_line(address, "VmFlags:", line, sizeof line) && strstr(line, " ac") != NULL;
-}
-
-#endif
-
-/* Emulators of Linux's system calls keep no limits, for their own sake. */
-static bool is_emulated(void)
-{
-#ifdef __linux__
-    return !check_in_child(limit_data);
-#else
-    return false;
-#endif
-}
+#include "vmem_support.h"
 
 /* ---- query ------------------------------------------------------------------------------- */
 
@@ -1186,6 +941,12 @@ static void every_function_can_fail(void)
     size_t size = some_size();
     unsigned char *start = reserve_committed(size, 1);
     unsigned char map[16 * SLACK];
+    struct vmem_place place = VMEM_ANYWHERE;
+    struct vmem_run run;
+    struct vmem_range range;
+    size_t count = 1;
+    int node = 77;
+    bool lost = true;
     void *address = UNTOUCHED;
     vmem_fault_arm(1, -1);
     CHECK(vmem_query(&info) != 0);
@@ -1200,7 +961,22 @@ static void every_function_can_fail(void)
     CHECK(vmem_name(start, size, "name") != 0);
     CHECK(vmem_remap(start, size, 0, size, 2 * size, size, &address) != 0);
     CHECK(vmem_query_resident(start, size, map) != 0);
-    CHECK(vmem_fault_calls() == 12 && address == UNTOUCHED);
+    CHECK(vmem_probe(&info) != 0);
+    CHECK(vmem_reserve_at(size, &place, &address) != 0);
+    CHECK(vmem_decommit_at(start, size, &place) != 0);
+    CHECK(vmem_commit_as(start, size, VMEM_READ) != 0);
+    CHECK(vmem_protect_caching(start, size, VMEM_READ, VMEM_CACHED) != 0);
+    CHECK(vmem_split(start, size) != 0 && vmem_coalesce(start, size) != 0);
+    CHECK(vmem_replace(start, size) != 0 && vmem_preserve(start, size) != 0);
+    CHECK(vmem_lock(start, size) != 0 && vmem_unlock(start, size) != 0);
+    CHECK(vmem_prefetch(start, size) != 0 && vmem_flush_instructions(start, size) != 0);
+    CHECK(vmem_undo_discard(start, size) != 0);
+    CHECK(vmem_offer(start, size, VMEM_PRIORITY_LOW) != 0);
+    CHECK(vmem_reclaim(start, size, &lost) != 0 && lost);
+    CHECK(vmem_query_run(start, &run) != 0 && vmem_query_memory(start, size, map) != 0);
+    CHECK(vmem_query_node(start, &node) != 0 && node == 77);
+    CHECK(vmem_written(start, size, true, &range, &count) != 0 && count == 1);
+    CHECK(vmem_fault_calls() == 32 && address == UNTOUCHED);
     vmem_fault_disarm();
     CHECK(holds_only(start, size, 1));
     CHECK(vmem_release(start, size) == 0);

@@ -2,7 +2,8 @@
 
 A :class:`Buffer` is a ``bytearray`` that never moves while anyone looks at it: a memoryview or a
 NumPy array taken from it stays valid, and zero-copy, while more data arrives at the end. An
-:class:`Array`, which needs NumPy, is rows of any dtype over such memory.
+:class:`Array`, which needs NumPy, is rows of any dtype over such memory. A :class:`Region` is the
+pages themselves: reserved, committed, protected and given back by offset and length.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from growable import config as _config
-from growable._core import Buffer, BytesIO
+from growable._core import Buffer, BytesIO, Region
 from growable.config import capabilities, info, set_defaults
 from growable.errors import (
     CapacityError,
@@ -24,6 +25,7 @@ from growable.errors import (
 if TYPE_CHECKING:
     from growable import aio as aio
     from growable.array import Array as Array
+    from growable.section import Section as Section
     from growable.table import Table as Table
 
 __version__: str
@@ -34,6 +36,7 @@ __all__ = [
     "CapacityError",
     "CommitError",
     "GrowableError",
+    "Region",
     "ReservationError",
     "StateError",
     "UnsupportedError",
@@ -46,7 +49,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Looked up when asked for: importlib.metadata would double the time of `import growable`,
-    # asyncio would take several times as long, and nothing else needs NumPy.
+    # asyncio and multiprocessing would take several times as long, and nothing else needs NumPy.
     if name == "__version__":
         return _config.package_version()
     if name == "aio":
@@ -58,6 +61,11 @@ def __getattr__(name: str) -> Any:
 
         globals()["Array"] = Array
         return Array
+    if name == "Section":
+        from growable.section import Section
+
+        globals()["Section"] = Section
+        return Section
     if name == "Table":
         import growable.array  # first: it says what to install
         from growable.table import Table
@@ -68,7 +76,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "Array", "Table", "aio"} - {"TYPE_CHECKING", "Any"})
+    return sorted(
+        {*globals(), *__all__, "Array", "Section", "Table", "aio"} - {"TYPE_CHECKING", "Any"}
+    )
 
 
 _config.apply_environment()

@@ -2,12 +2,26 @@ import io
 import sys
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, SupportsIndex, overload, type_check_only
+from typing import (
+    Any,
+    Literal,
+    Protocol,
+    Self,
+    SupportsIndex,
+    TypeAlias,
+    final,
+    overload,
+    type_check_only,
+)
 
 import numpy as np
-from _typeshed import ReadableBuffer
+from _typeshed import ReadableBuffer, StrOrBytesPath
 from numpy.typing import NDArray
 from typing_extensions import CapsuleType, disjoint_base
+
+from growable.pages import PageMap, PageRun
+
+_Access: TypeAlias = Literal["none", "r", "rw", "rx", "rwx"]
 
 @type_check_only
 class _ReadsInto(Protocol):
@@ -95,6 +109,171 @@ class BytesIO(io.BytesIO):
     def __setstate__(self, state: tuple[Any, ...], /) -> None: ...
     def peek(self, size: SupportsIndex | None = -1, /) -> bytes: ...
 
+@final
+class Section:
+    def __new__(cls, size: SupportsIndex, name: str | None = None) -> Self: ...
+    @classmethod
+    def open(cls, name: str, mode: Literal["r+", "r"] = "r+") -> Self: ...
+    @classmethod
+    def from_file(
+        cls,
+        path: StrOrBytesPath,
+        mode: Literal["r+", "r", "w+", "x+"] = "r+",
+        size: SupportsIndex | None = None,
+    ) -> Self: ...
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, name: str | None = None) -> Self: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def readonly(self) -> bool: ...
+    @property
+    def sealed(self) -> bool: ...
+    @property
+    def handle(self) -> int: ...
+    def view(
+        self,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        access: Literal["rw", "r", "wc"] | None = None,
+    ) -> memoryview: ...
+    def resize(self, size: SupportsIndex, /) -> None: ...
+    def seal(self) -> None: ...
+    def close(self) -> None: ...
+    def fileno(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
+@disjoint_base
+class Region:
+    def __new__(
+        cls,
+        size: SupportsIndex,
+        *,
+        commit: bool = False,
+        access: _Access = "rw",
+        address: SupportsIndex | None = None,
+        alignment: SupportsIndex | None = None,
+        lowest: SupportsIndex | None = None,
+        highest: SupportsIndex | None = None,
+        top_down: bool = False,
+        numa_node: SupportsIndex | None = None,
+        page_size: SupportsIndex | None = None,
+        executable: bool = False,
+        placeholder: bool = False,
+        write_watch: bool = False,
+        name: str | None = None,
+    ) -> Self: ...
+    @property
+    def address(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def page_size(self) -> int: ...
+    @property
+    def granularity(self) -> int: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def released(self) -> bool: ...
+    @property
+    def exports(self) -> int: ...
+    def commit(
+        self,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        access: _Access = "rw",
+    ) -> None: ...
+    def decommit(
+        self,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        *,
+        force: bool = False,
+    ) -> None: ...
+    def release(self, force: bool = False) -> None: ...
+    def protect(
+        self,
+        offset: SupportsIndex,
+        length: SupportsIndex | None,
+        access: _Access,
+        *,
+        nocache: bool = False,
+        write_combine: bool = False,
+        force: bool = False,
+    ) -> _Access: ...
+    def discard(
+        self,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        *,
+        priority: int | None = None,
+        force: bool = False,
+    ) -> None: ...
+    def restore(
+        self, offset: SupportsIndex = 0, length: SupportsIndex | None = None
+    ) -> list[tuple[int, int]]: ...
+    def lock(self, offset: SupportsIndex = 0, length: SupportsIndex | None = None) -> None: ...
+    def unlock(self, offset: SupportsIndex = 0, length: SupportsIndex | None = None) -> None: ...
+    def prefetch(self, offset: SupportsIndex = 0, length: SupportsIndex | None = None) -> None: ...
+    def query(self, offset: SupportsIndex, /) -> PageRun: ...
+    def pages(self) -> PageMap: ...
+    def plot(self, *args: Any, **kwargs: Any) -> Any: ...
+    def written(self, reset: bool = False) -> list[tuple[int, int]]: ...
+    def split(self, offset: SupportsIndex, /) -> None: ...
+    def coalesce(self, offset: SupportsIndex, length: SupportsIndex | None) -> None: ...
+    def replace(
+        self,
+        offset: SupportsIndex,
+        length: SupportsIndex | None,
+        section: Section | None = None,
+        section_offset: SupportsIndex = 0,
+        access: _Access | None = "rw",
+    ) -> None: ...
+    def map(
+        self,
+        section: Section,
+        section_offset: SupportsIndex = 0,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        access: _Access | Literal["wc"] = "rw",
+        copy_on_write: bool = False,
+    ) -> None: ...
+    def unmap(
+        self,
+        offset: SupportsIndex,
+        length: SupportsIndex | None,
+        *,
+        preserve: bool = False,
+        force: bool = False,
+    ) -> None: ...
+    def view(
+        self, offset: SupportsIndex = 0, length: SupportsIndex | None = None
+    ) -> memoryview: ...
+    def __len__(self) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+        def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+
 @disjoint_base
 class ArrayCore:
     def __new__(
@@ -163,6 +342,8 @@ def bind_numpy(
     /,
 ) -> bool: ...
 def configure(reservation: int, pool_budget: int, huge_pages: bool | None) -> None: ...
+def probe() -> None: ...
 def query() -> dict[str, Any]: ...
 def export(exporter: ReadableBuffer, /) -> Any: ...
+def section_capabilities() -> dict[str, bool]: ...
 def page_map(buffer: Buffer, /) -> bytes | None: ...

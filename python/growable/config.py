@@ -31,6 +31,7 @@ class Limits(TypedDict):
     address_space: int | None
     data: int | None
     mappings: int | None
+    locked: int | None
 
 
 class Defaults(TypedDict):
@@ -58,6 +59,8 @@ class Info(TypedDict):
     page_size: int
     granularity: int
     huge_page_size: int
+    large_page_sizes: list[int]
+    numa_nodes: int
     thp: str
     overcommit: str
     limits: Limits
@@ -246,8 +249,9 @@ def info() -> Info:
     -------
     dict
         ``version``, ``platform``, ``page_size``, ``granularity``, ``huge_page_size`` (0 where
-        there are none), ``thp``, ``overcommit``, ``limits`` (``address_space``, ``data``,
-        ``mappings``; None where there is no limit), ``defaults`` (``reservation``,
+        there are none), ``large_page_sizes`` (for ``Region(page_size=)``), ``numa_nodes``,
+        ``thp``, ``overcommit``, ``limits`` (``address_space``, ``data``, ``mappings``,
+        ``locked``; None where there is no limit), ``defaults`` (``reservation``,
         ``pool_budget``, ``huge_pages``) and ``pool`` (``reservations``, ``reserved_bytes``,
         ``pooled``, ``pooled_bytes``). The dict is the caller's own.
     """
@@ -260,6 +264,8 @@ def info() -> Info:
         "page_size": found["page_size"],
         "granularity": found["granularity"],
         "huge_page_size": found["huge_page_size"],
+        "large_page_sizes": found["large_page_sizes"],
+        "numa_nodes": found["numa_nodes"],
         "thp": found["thp"],
         "overcommit": found["overcommit"],
         "limits": found["limits"],
@@ -274,4 +280,5 @@ def capabilities() -> dict[str, bool]:
     What is False here raises :class:`growable.UnsupportedError` where it is asked for by name,
     and is left out where it would only have made things faster.
     """
-    return dict(_core.query()["capabilities"])
+    _core.probe()
+    return {**_core.query()["capabilities"], **_core.section_capabilities()}

@@ -1,0 +1,237 @@
+/* region_errors.c - the one translation from enum region_error to exceptions.
+ *
+ * What a reader would get wrong: a wrong number is a plain ValueError. A StateError, which is a
+ * ValueError too, says that the same numbers may be right at another time.
+ */
+#include "region_object.h"
+
+#include <string.h>
+
+static const char *
+state_name(struct page_traits traits)
+{
+    static const char *const names[] = {"reserved", "committed", "a placeholder", "mapped"};
+    if (traits.discarded != NOT_DISCARDED)
+        return "discarded";
+    return names[traits.state];
+}
+
+/* What would put pages of this kind right for most operations. */
+static const char *
+way_out(struct page_traits traits)
+{
+    if (traits.discarded != NOT_DISCARDED)
+        return "restore() them first";
+    switch ((enum pages_state)traits.state) {
+    case PAGES_RESERVED:
+        return "commit() them first";
+    case PAGES_PLACEHOLDER:
+        return "replace() it first";
+    case PAGES_COMMITTED:
+        return "protect() them with an access that allows it";
+    case PAGES_MAPPED:
+        break;
+    }
+    return "unmap() them first";
+}
+
+static bool
+is_about_placeholders(const char *operation)
+{
+    return strcmp(operation, "split") == 0 || strcmp(operation, "coalesce") == 0 ||
+           strcmp(operation, "replace") == 0;
+}
+
+static int
+raise_wrong_state(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    struct failure failure = {.kind = ERROR_STATE, .operation = operation};
+    const char *hint = is_about_placeholders(operation) ? "a placeholder is needed"
+                                                        : way_out(r->found);
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: the %zu bytes at offset %zu are %s, with access '%s'; %s",
+                             operation, r->failed_size, r->failed_offset, state_name(r->found),
+                             Region_access_name(r->found.access), hint));
+}
+
+static int
+raise_out_of_range(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    if (r->pages.total == 0)
+        PyErr_Format(PyExc_ValueError, "%s: no Region can have %zu bytes", operation,
+                     r->options.size);
+    else if (r->failed_size == 0)
+        PyErr_Format(PyExc_ValueError, "%s: the length must be at least 1", operation);
+    else if (r->failed_size == REGION_TO_THE_END)
+        PyErr_Format(PyExc_ValueError, "%s: offset %zu is not inside of a Region of %zu bytes",
+                     operation, r->failed_offset, r->size);
+    else
+        PyErr_Format(PyExc_ValueError,
+                     "%s: offset %zu and length %zu reach past the end of a Region of %zu bytes",
+                     operation, r->failed_offset, r->failed_size, r->size);
+    return -1;
+}
+
+static int
+raise_exported(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    PyErr_Format(PyExc_BufferError,
+                 "%s: existing exports need these pages as they are (%zu of them, one from offset "
+                 "%zu on); release them first, or pass force=True, after which using them crashes",
+                 operation, r->failed_size, r->failed_offset);
+    return -1;
+}
+
+/* What the limit of a reservation is called: a place that was asked for is one. */
+static const char *
+reservation_limit(const RegionObject *self)
+{
+    const struct region_options *o = &self->region.options;
+    if (o->page_size != 0)
+        return "free large pages";
+    if (o->lowest != 0 || o->highest != 0)
+        return "lowest=, highest=";
+    return env_reservation_limit(self->region.env);
+}
+
+static int
+raise_not_reserved(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    char text[128];
+    env_describe_error(r->system_error, text, sizeof text);
+    struct failure failure = {ERROR_RESERVATION, operation, r->failed_size,
+                              reservation_limit(self), r->system_error};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: cannot reserve %zu bytes: %s (limit: %s); release other "
+                             "regions, raise the limit or ask for less", operation,
+                             r->failed_size, text, failure.limit));
+}
+
+static int
+raise_occupied(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    struct failure failure = {ERROR_RESERVATION, operation, r->failed_size, "address",
+                              r->system_error};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: some of the %zu bytes at address %p are in use; leave address= "
+                             "out, or take another", operation, r->failed_size,
+                             (void *)r->options.address));
+}
+
+static int
+raise_not_committed(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    char text[128];
+    env_describe_error(r->system_error, text, sizeof text);
+    struct failure failure = {ERROR_COMMIT, operation, r->failed_size,
+                              env_commit_limit(r->env), r->system_error};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: cannot commit %zu bytes at offset %zu: %s (limit: %s); free "
+                             "memory, raise the limit or ask for less", operation,
+                             r->failed_size, r->failed_offset, text, failure.limit));
+}
+
+static int
+raise_not_locked(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    char text[128];
+    env_describe_error(r->system_error, text, sizeof text);
+    struct failure failure = {ERROR_COMMIT, operation, r->failed_size,
+                              env_lock_limit(r->env), r->system_error};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: cannot lock %zu bytes at offset %zu into memory: %s (limit: "
+                             "%s); unlock others, raise the limit or ask for less", operation,
+                             r->failed_size, r->failed_offset, text, failure.limit));
+}
+
+static int
+raise_system(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    char text[128];
+    env_describe_error(r->system_error, text, sizeof text);
+    struct failure failure = {ERROR_BASE, operation, r->failed_size, NULL, r->system_error};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: the system refused, for %zu bytes at offset %zu: %s", operation,
+                             r->failed_size, r->failed_offset, text));
+}
+
+static int
+raise_state(const RegionObject *self, const char *operation, const char *what)
+{
+    struct failure failure = {.kind = ERROR_STATE, .operation = operation};
+    return errors_raise_failure(region_state(self), &failure,
+                                PyUnicode_FromFormat("%s: %s", operation, what));
+}
+
+static int
+raise_not_a_piece(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    struct failure failure = {.kind = ERROR_STATE, .operation = operation};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: offset %zu and length %zu are not %s", operation,
+                             r->failed_offset, r->failed_size, r->feature));
+}
+
+int
+Region_raise(const RegionObject *self, int error, const char *operation)
+{
+    switch ((enum region_error)error) {
+    case REGION_OUT_OF_RANGE:
+        return raise_out_of_range(self, operation);
+    case REGION_NOT_RESERVED:
+        return raise_not_reserved(self, operation);
+    case REGION_OCCUPIED:
+        return raise_occupied(self, operation);
+    case REGION_NOT_COMMITTED:
+        return raise_not_committed(self, operation);
+    case REGION_NOT_LOCKED:
+        return raise_not_locked(self, operation);
+    case REGION_WRONG_STATE:
+        return raise_wrong_state(self, operation);
+    case REGION_NO_EXECUTION:
+        PyErr_Format(PyExc_ValueError, "%s: access \"rx\" and \"rwx\" need a Region made with "
+                                       "executable=True", operation);
+        return -1;
+    case REGION_LARGE_PAGES:
+        return raise_state(self, operation, "large pages are committed for the Region's life, and "
+                                            "protected and locked only as a whole");
+    case REGION_EXPORTED:
+        return raise_exported(self, operation);
+    case REGION_NOT_A_PIECE:
+        return raise_not_a_piece(self, operation);
+    case REGION_NOT_WATCHED:
+        return raise_state(self, operation, "the Region was made without write_watch=True");
+    case REGION_UNSUPPORTED:
+        return errors_raise_unsupported(region_state(self), operation, self->region.feature);
+    case REGION_SECTION: /* of map and replace alone, which tell by Section_raise */
+        break;
+    case REGION_RELEASED:
+        return raise_state(self, operation, "the Region is released");
+    case REGION_SYSTEM:
+        return raise_system(self, operation);
+    case REGION_OK:
+    case REGION_NO_MEMORY:
+        break;
+    }
+    PyErr_NoMemory();
+    return -1;
+}
+
+PyObject *
+Region_result(RegionObject *self, int error, const char *operation)
+{
+    assert_valid_region(self);
+    if (error == REGION_OK)
+        Py_RETURN_NONE;
+    Region_raise(self, error, operation);
+    return NULL;
+}

@@ -1,0 +1,84 @@
+/* region_object.h - the struct behind growable.Region, and what its files share.
+ *
+ * Methods have one order: arguments are converted, which may run foreign code; then the range is
+ * checked, and from there to the end nothing foreign runs.
+ *
+ * What a reader would get wrong: an export is not of the Region's size. Each Py_buffer carries in
+ * `internal` the struct region_export that says which bytes it may use; the object that a view was
+ * made of (a RegionView) is gone by then, and `obj` is the Region.
+ */
+#ifndef GROWABLE_REGION_OBJECT_H
+#define GROWABLE_REGION_OBJECT_H
+
+#include <Python.h>
+
+#include "errors.h"
+#include "region.h"
+#include "state.h"
+
+typedef struct {
+    PyObject_HEAD
+    struct region region;
+    PyObject *module; /* keeps the environment */
+    PyObject *name;   /* NULL for none */
+    PyObject *weakrefs;
+} RegionObject;
+
+static inline RegionObject *
+as_region(PyObject *op)
+{
+    return (RegionObject *)op;
+}
+
+static inline struct module_state *
+region_state(const RegionObject *self)
+{
+    return (struct module_state *)self->region.env->context;
+}
+
+/* In debug builds, the invariants. */
+#ifdef NDEBUG
+#define assert_valid_region(self) ((void)0)
+#else
+#define assert_valid_region(self) assert(region_check(&(self)->region))
+#endif
+
+/* region_errors.c: raises what an enum region_error means. Always returns -1. */
+int Region_raise(const RegionObject *self, int error, const char *operation);
+
+/* The same for `return`: None, or NULL after an error. */
+PyObject *Region_result(RegionObject *self, int error, const char *operation);
+
+/* region_args.c: converters for "O&". Text and numbers that cannot be right are ValueErrors. */
+int Region_offset(PyObject *value, void *size);    /* a size_t */
+int Region_length(PyObject *value, void *size);    /* a size_t; None is REGION_TO_THE_END */
+int Region_access(PyObject *value, void *access);  /* an unsigned */
+const char *Region_access_name(unsigned access);
+
+/* The options of Region(); *name is borrowed from the arguments or NULL. */
+int Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwargs,
+                         struct region_options *options, PyObject **name);
+
+/* region_view.c */
+PyTypeObject *RegionView_make_type(PyObject *module);
+int Region_getbuffer(PyObject *op, Py_buffer *view, int flags);
+void Region_releasebuffer(PyObject *op, Py_buffer *view);
+PyObject *Region_view(PyObject *op, PyObject *args, PyObject *kwargs);
+
+/* region_pages.c */
+PyObject *Region_query(PyObject *op, PyObject *offset);
+PyObject *Region_pages(PyObject *op, PyObject *unused);
+PyObject *Region_restore(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Region_written(PyObject *op, PyObject *args, PyObject *kwargs);
+
+/* region_placeholder.c */
+PyObject *Region_split(PyObject *op, PyObject *offset);
+PyObject *Region_coalesce(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Region_map(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Region_replace(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Region_unmap(PyObject *op, PyObject *args, PyObject *kwargs);
+
+/* region_type.c, for module.c */
+PyTypeObject *Region_make_type(PyObject *module);
+
+#endif

@@ -1,0 +1,317 @@
+/* vmem_place_linux.c - reservations in a certain place or of a certain kind, on Linux.
+ *
+ * What a reader would get wrong: the kernel has no call for "below 2 GiB" or "aligned to 1 GiB". A
+ * gap is looked up in /proc/self/maps and asked for by address; another thread may be faster, and
+ * then the search begins anew. And MAP_FIXED_NOREPLACE is a mere hint to kernels before 4.17 and to
+ * emulators: what counts is the address that came back.
+ */
+#define _GNU_SOURCE
+
+#include "vmem_linux.h"
+#include "vmem_place.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+#ifndef MPOL_PREFERRED
+#define MPOL_PREFERRED 1
+#endif
+
+#define ATTEMPTS 64
+#define MOST_NODES 1024
+#define MIB ((uintptr_t)1 << 20)
+
+/* ---- a gap in the address space ---------------------------------------------------------- */
+
+static int map_exactly(uintptr_t wanted, size_t size)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    void *found = mmap((void *)wanted, size, PROT_NONE, flags, -1, 0);
+    if (found == MAP_FAILED) {
+        return errno;
+    }
+    if ((uintptr_t)found != wanted) {
+        munmap(found, size);
+        return EEXIST;
+    }
+    return 0;
+}
+
+/* Room for the stack to grow down into: what it may have, as far as that is sensible. */
+static uintptr_t stack_room(void)
+{
+    struct rlimit limit;
+    uintptr_t least = 128 * MIB;
+    uintptr_t most = UINTPTR_MAX / 64 < 1024 * MIB ? UINTPTR_MAX / 64 : 1024 * MIB;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur < least) {
+        return least;
+    }
+    return limit.rlim_cur > most ? most : (uintptr_t)limit.rlim_cur;
+}
+
+/* The stack and the C library's heap grow in place. Nothing is put into their way. */
+static void leave_room(struct linux_mapping *mapping)
+{
+    uintptr_t room = stack_room();
+    if (strcmp(mapping->name, "[stack]") == 0) {
+        uintptr_t bottom = mapping->end > room ? mapping->end - room : 0;
+        mapping->start = bottom < mapping->start ? bottom : mapping->start;
+    } else if (strcmp(mapping->name, "[heap]") == 0) {
+        mapping->end += mapping->end <= UINTPTR_MAX - 128 * MIB ? 128 * MIB : 0;
+    }
+}
+
+static uintptr_t larger(uintptr_t a, uintptr_t b)
+{
+    return a > b ? a : b;
+}
+
+static uintptr_t smaller(uintptr_t a, uintptr_t b)
+{
+    return a < b ? a : b;
+}
+
+struct search {
+    uintptr_t first, last; /* where the range may lie */
+    size_t size, alignment;
+    bool top_down;
+};
+
+/* In the upper half of a 64-bit address space is the kernel's own, of which one page may be listed. */
+static bool is_beyond(const struct linux_mapping *mapping)
+{
+    return sizeof(uintptr_t) > 4 && mapping->start > UINTPTR_MAX / 2;
+}
+
+/* A gap that fits, or 0. What lies above the highest mapping is not looked at: it is little, and
+ * where it ends cannot be told. */
+static int find_gap(const struct search *search, uintptr_t *found)
+{
+    struct linux_maps maps;
+    struct linux_mapping mapping;
+    uintptr_t gap = 0;
+    int error = linux_maps_open(&maps);
+    *found = 0;
+    while (error == 0 && gap <= search->last && linux_maps_next(&maps, &mapping)
+           && !is_beyond(&mapping)) {
+        leave_room(&mapping);
+        if (mapping.start > gap) {
+            uintptr_t fit = place_fit(larger(gap, search->first),
+                                      smaller(mapping.start - 1, search->last), search->size,
+                                      search->alignment, search->top_down);
+            *found = fit != 0 ? fit : *found;
+        }
+        if (*found != 0 && !search->top_down) {
+            break;
+        }
+        gap = larger(gap, mapping.end);
+    }
+    if (error == 0) {
+        linux_maps_close(&maps);
+    }
+    return error;
+}
+
+/* Where the gap is still there after it was refused, it is not to be had: an emulator hides mappings
+ * of its own. */
+static void pass_over(struct search *search, uintptr_t refused)
+{
+    if (search->top_down) {
+        search->last = refused - 1;
+    } else {
+        search->first = refused + search->alignment;
+    }
+}
+
+static int map_in_gap(struct search *search, void **address)
+{
+    uintptr_t refused = 0;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        uintptr_t found;
+        int error = find_gap(search, &found);
+        if (error == 0 && found == 0) {
+            error = ENOMEM;
+        }
+        error = error != 0 ? error : map_exactly(found, search->size);
+        if (error == 0) {
+            *address = (void *)found;
+        }
+        if (error != EEXIST && error != EPERM) {
+            return error;
+        }
+        if (found == refused) {
+            pass_over(search, refused);
+        }
+        refused = found;
+    }
+    return ENOMEM;
+}
+
+/* Left to itself the kernel goes from the top down. */
+static int map_ordinary(size_t size, const struct vmem_place *place, void **address)
+{
+    size_t page = linux_page_size();
+    size_t alignment = place_alignment(place, page);
+    if (size > PTRDIFF_MAX) {
+        return ENOMEM;
+    }
+    if (place->address != NULL) {
+        int error = map_exactly((uintptr_t)place->address, size);
+        *address = error == 0 ? place->address : *address;
+        return error;
+    }
+    if (!place_is_limited(place)) {
+        return linux_map_aligned(size, alignment, PROT_NONE, 0, address);
+    }
+    size_t lowest = linux_read_number("/proc/sys/vm/mmap_min_addr", 65536);
+    struct search search = {
+        .first = larger(place->lowest, larger(lowest, page)),
+        .last = place->highest != 0 ? place->highest : UINTPTR_MAX,
+        .size = size,
+        .alignment = alignment,
+        .top_down = place->top_down,
+    };
+    return map_in_gap(&search, address);
+}
+
+/* ---- large pages ------------------------------------------------------------------------- */
+
+static unsigned log2_of(size_t power)
+{
+    unsigned log2 = 0;
+    while (power >> log2 != 1) {
+        log2++;
+    }
+    return log2;
+}
+
+void linux_list_large_pages(size_t sizes[VMEM_LARGE_PAGE_SIZES])
+{
+    char path[64];
+    size_t count = 0;
+    for (unsigned log2 = log2_of(linux_page_size()) + 1;
+         log2 < 8 * sizeof(size_t) - 1 && log2 < 40 && count < VMEM_LARGE_PAGE_SIZES - 1; log2++) {
+        unsigned long kib = (unsigned long)(((size_t)1 << log2) / 1024);
+        snprintf(path, sizeof path, "/sys/kernel/mm/hugepages/hugepages-%lukB", kib);
+        if (access(path, F_OK) == 0) {
+            sizes[count++] = (size_t)1 << log2;
+        }
+    }
+}
+
+/* Lays large pages over ordinary reserved ones, all of them or none. */
+static int lay_large(void *address, size_t size, size_t page)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_HUGETLB
+                | (int)(log2_of(page) << MAP_HUGE_SHIFT);
+    return mmap(address, size, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------- */
+
+/* "0", "0-3" or "0-1,4-5": the last number is the highest. */
+unsigned linux_count_nodes(void)
+{
+    char text[256];
+    unsigned last = 0;
+    if (!linux_read_start("/sys/devices/system/node/online", text, sizeof text)) {
+        return 1;
+    }
+    for (const char *c = text; *c != '\0' && *c != '\n'; c++) {
+        if (*c < '0' || *c > '9') {
+            last = 0;
+        } else if (last < MOST_NODES) {
+            last = last * 10 + (unsigned)(*c - '0');
+        }
+    }
+    return last + 1;
+}
+
+#define LONG_BITS (8 * (int)sizeof(unsigned long))
+
+/* The kernel's count of mask bits is one more than it looks at. */
+static int prefer_node(void *address, size_t size, int node)
+{
+    unsigned long mask[MOST_NODES / LONG_BITS] = {0};
+    if (node >= MOST_NODES) {
+        return EINVAL;
+    }
+    mask[node / LONG_BITS] = 1UL << (node % LONG_BITS);
+    return syscall(SYS_mbind, address, size, MPOL_PREFERRED, mask, (unsigned long)MOST_NODES + 1,
+                   0U) == 0 ? 0 : errno;
+}
+
+static int probe_node(void *page, size_t size)
+{
+    return prefer_node(page, size, (int)linux_count_nodes() - 1) == 0 ? YES : NO;
+}
+
+static _Atomic int node_answer = NOT_ASKED;
+
+bool linux_can_prefer_node(void)
+{
+    return linux_ask(&node_answer, probe_node);
+}
+
+/* ---- vmem_reserve_at --------------------------------------------------------------------- */
+
+/* What makes ordinary reserved pages those that were asked for. */
+static int make_special(void *address, size_t size, const struct vmem_place *place)
+{
+    int error = 0;
+    if (place->page_size != 0) {
+        error = lay_large(address, size, place->page_size);
+    }
+    if (error == 0 && place->numa_node != VMEM_NO_NODE) {
+        error = prefer_node(address, size, place->numa_node);
+    }
+    if (error == 0 && place->write_watch) {
+        error = linux_watch(address, size);
+    }
+    return error;
+}
+
+int vmem_reserve_at(size_t size, const struct vmem_place *place, void **address)
+{
+    void *found = NULL;
+    if (!place_is_sane(size, place, linux_page_size())) {
+        return EINVAL;
+    }
+    int error = map_ordinary(size, place, &found);
+    if (error != 0) {
+        return error;
+    }
+    error = make_special(found, size, place);
+    if (error != 0) {
+        munmap(found, size);
+        return error;
+    }
+    *address = found;
+    return 0;
+}
+
+/* A preference that cannot be renewed is no reason to fail: memory then comes from elsewhere. */
+int vmem_decommit_at(void *address, size_t size, const struct vmem_place *place)
+{
+    if (place->page_size != 0) {
+        return EINVAL;
+    }
+    int error = vmem_decommit(address, size);
+    if (error == 0 && place->numa_node != VMEM_NO_NODE) {
+        prefer_node(address, size, place->numa_node);
+    }
+    if (error == 0 && place->write_watch) {
+        error = linux_watch(address, size);
+    }
+    return error;
+}

@@ -1,0 +1,89 @@
+/* vmem_posix.c - what Linux and macOS do alike, and what both lack.
+ *
+ * What a reader would get wrong: a placeholder is nothing to these systems. A fixed mapping replaces
+ * whatever reserved pages it meets, so there is nothing to split or to join; which part of a
+ * reservation is a placeholder is known to the caller alone.
+ */
+#define _DARWIN_C_SOURCE
+#define _GNU_SOURCE
+
+#include "vmem.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define UNSUPPORTED ENOTSUP
+
+int vmem_lock(void *address, size_t size)
+{
+    return mlock(address, size) == 0 ? 0 : errno;
+}
+
+int vmem_unlock(void *address, size_t size)
+{
+    return munlock(address, size) == 0 ? 0 : errno;
+}
+
+bool vmem_is_occupied(int error)
+{
+    return error == EEXIST;
+}
+
+/* ---- placeholders ------------------------------------------------------------------------ */
+
+int vmem_split(void *address, size_t size)
+{
+    (void)address;
+    (void)size;
+    return 0;
+}
+
+int vmem_coalesce(void *address, size_t size)
+{
+    (void)address;
+    (void)size;
+    return 0;
+}
+
+int vmem_replace(void *address, size_t size)
+{
+    (void)address;
+    (void)size;
+    return 0;
+}
+
+int vmem_preserve(void *address, size_t size)
+{
+    return vmem_decommit(address, size);
+}
+
+/* ---- not to be had ----------------------------------------------------------------------- */
+
+int vmem_protect_caching(void *address, size_t size, enum vmem_access access,
+                         enum vmem_caching caching)
+{
+    return caching == VMEM_CACHED ? vmem_protect(address, size, access) : UNSUPPORTED;
+}
+
+int vmem_undo_discard(void *address, size_t size)
+{
+    (void)address;
+    (void)size;
+    return UNSUPPORTED;
+}
+
+int vmem_offer(void *address, size_t size, enum vmem_priority priority)
+{
+    (void)address;
+    (void)size;
+    (void)priority;
+    return UNSUPPORTED;
+}
+
+int vmem_reclaim(void *address, size_t size, bool *lost)
+{
+    (void)address;
+    (void)size;
+    (void)lost;
+    return UNSUPPORTED;
+}

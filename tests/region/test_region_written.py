@@ -1,0 +1,82 @@
+"""Write watch: which pages were written."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import random
+
+import pytest
+from growable import Region, StateError, UnsupportedError
+from region_support import CAN
+from support import PAGE
+
+
+@pytest.mark.skipif(CAN["write_watch"], reason="this system has it")
+def test_unsupported() -> None:
+    with pytest.raises(UnsupportedError, match="write_watch"):
+        Region(PAGE, write_watch=True)
+
+
+def test_it_must_be_asked_for() -> None:
+    with Region(PAGE, commit=True) as region:
+        with pytest.raises(StateError, match="write_watch=True"):
+            region.written()
+
+
+needs_watch = pytest.mark.skipif(not CAN["write_watch"], reason="this system has no write watch")
+
+
+@needs_watch
+def test_written_pages_are_told() -> None:
+    with Region(16 * PAGE, commit=True, write_watch=True) as region:
+        assert region.written() == []
+        with region.view() as view:
+            view[3 * PAGE] = 1
+            view[4 * PAGE + 7] = 1
+            view[9 * PAGE - 1] = 1
+            assert view[12 * PAGE] == 0
+        expected = [(3 * PAGE, 2 * PAGE), (8 * PAGE, PAGE)]
+        assert region.written() == expected
+        assert region.written(reset=True) == expected
+        assert region.written() == []
+        region.view(3 * PAGE)[0] = 2
+        assert region.written() == [(3 * PAGE, PAGE)]
+
+
+@needs_watch
+def test_writes_by_the_system_count() -> None:
+    with Region(4 * PAGE, commit=True, write_watch=True) as region:
+        with open("/proc/self/cmdline", "rb", buffering=0) as file:
+            assert file.readinto(region.view(2 * PAGE, 10)) == 10
+        assert io.BytesIO(b"x").readinto(region.view(0, 1)) == 1
+        assert region.written() == [(0, PAGE), (2 * PAGE, PAGE)]
+
+
+@needs_watch
+def test_many_ranges() -> None:
+    pages = 1000
+    rng = random.Random(5)
+    with Region(pages * PAGE, commit=True, write_watch=True) as region:
+        for _ in range(3):
+            chosen = sorted(rng.sample(range(pages), 400))
+            with region.view() as view:
+                for page in chosen:
+                    view[page * PAGE + rng.randrange(PAGE)] = 1
+            found = region.written(reset=True)
+            told = [at // PAGE + i for at, n in found for i in range(n // PAGE)]
+            assert told == chosen
+            assert all(sum(a) < b[0] for a, b in itertools.pairwise(found))
+
+
+@needs_watch
+def test_a_recommitted_page_is_watched() -> None:
+    with Region(4 * PAGE, commit=True, write_watch=True) as region:
+        region.view()[:] = b"x" * 4 * PAGE
+        region.written(reset=True)
+        region.decommit(PAGE, PAGE)
+        region.commit()
+        region.view(PAGE)[0] = 1
+        region.view(3 * PAGE)[0] = 1
+        assert (3 * PAGE, PAGE) in region.written()
+        assert any(at <= PAGE < at + n for at, n in region.written())
