@@ -626,7 +626,10 @@ choose_range(RingObject *self, void *argument, struct ring_choice *choice)
 static int
 bound(PyObject *value, Py_ssize_t *result)
 {
-    return value == Py_None ? 1 : _PyEval_SliceIndex(value, result);
+    if (value == Py_None)
+        return 1;
+    *result = PyNumber_AsSsize_t(value, NULL);
+    return *result != -1 || !PyErr_Occurred();
 }
 
 static PyObject *
