@@ -11,6 +11,7 @@
 #include "export.h"
 #include "pinned.h"
 #include "region_object.h"
+#include "ring_object.h"
 #include "section_object.h"
 #include "table_object.h"
 #include "tail.h"
@@ -332,12 +333,15 @@ make_types(PyObject *module, struct module_state *state)
         keep_type(&state->array_type, Array_make_type(module)) < 0 ||
         keep_type(&state->region_type, Region_make_type(module)) < 0 ||
         keep_type(&state->region_view_type, RegionView_make_type(module)) < 0 ||
+        keep_type(&state->ring_type, Ring_make_type(module)) < 0 ||
+        keep_type(&state->ring_view_type, RingView_make_type(module)) < 0 ||
         keep_type(&state->section_type, Section_make_type(module)) < 0 ||
         keep_type(&state->section_view_type, SectionView_make_type(module)) < 0)
         return -1;
     if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
         publish_type(module, "BytesIO", state->bytesio_type) < 0 ||
         publish_type(module, "Region", state->region_type) < 0 ||
+        publish_type(module, "RingCore", state->ring_type) < 0 ||
         publish_type(module, "Section", state->section_type) < 0)
         return -1;
     if (publish_type(module, "ArrayCore", state->array_type) < 0)
@@ -376,6 +380,8 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->export_type);
     Py_VISIT(state->region_type);
     Py_VISIT(state->region_view_type);
+    Py_VISIT(state->ring_type);
+    Py_VISIT(state->ring_view_type);
     Py_VISIT(state->section_type);
     Py_VISIT(state->section_view_type);
     Py_VISIT(state->tail_type);
@@ -420,6 +426,8 @@ core_free(void *module)
     Py_CLEAR(state->export_type);
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->region_view_type);
+    Py_CLEAR(state->ring_type);
+    Py_CLEAR(state->ring_view_type);
     Py_CLEAR(state->section_type);
     Py_CLEAR(state->section_view_type);
     Py_CLEAR(state->tail_type);

@@ -41,6 +41,8 @@ struct module_state {
     PyTypeObject *export_type;
     PyTypeObject *region_type;
     PyTypeObject *region_view_type;
+    PyTypeObject *ring_type;
+    PyTypeObject *ring_view_type;
     PyTypeObject *section_type;
     PyTypeObject *section_view_type;
     PyTypeObject *tail_type;
