@@ -21,6 +21,7 @@ DOCUMENTS = [
     "docs/bytesio.md",
     "docs/configuration.md",
     "docs/region.md",
+    "docs/section.md",
     "docs/table.md",
 ]
 LINKED = [

@@ -218,6 +218,8 @@ region_discard(struct region *r, struct page_range range, int priority, bool for
     if (!info->can_discard)
         return region_lacks(r, "discard");
     int error = r->options.page_size != 0 ? REGION_LARGE_PAGES : check_discardable(r, range);
+    if (error == REGION_OK)
+        error = region_check_unguarded(r, range);
     if (error == REGION_OK && !force)
         error = region_check_exports(r, range, ACCESS_NONE);
     if (error != REGION_OK)

@@ -11,6 +11,8 @@
 #include "export.h"
 #include "pinned.h"
 #include "region_object.h"
+#include "ring_object.h"
+#include "section_object.h"
 #include "table_object.h"
 #include "tail.h"
 
@@ -330,11 +332,17 @@ make_types(PyObject *module, struct module_state *state)
         keep_type(&state->bytesio_type, BytesIO_make_type(module)) < 0 ||
         keep_type(&state->array_type, Array_make_type(module)) < 0 ||
         keep_type(&state->region_type, Region_make_type(module)) < 0 ||
-        keep_type(&state->region_view_type, RegionView_make_type(module)) < 0)
+        keep_type(&state->region_view_type, RegionView_make_type(module)) < 0 ||
+        keep_type(&state->ring_type, Ring_make_type(module)) < 0 ||
+        keep_type(&state->ring_view_type, RingView_make_type(module)) < 0 ||
+        keep_type(&state->section_type, Section_make_type(module)) < 0 ||
+        keep_type(&state->section_view_type, SectionView_make_type(module)) < 0)
         return -1;
     if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
         publish_type(module, "BytesIO", state->bytesio_type) < 0 ||
-        publish_type(module, "Region", state->region_type) < 0)
+        publish_type(module, "Region", state->region_type) < 0 ||
+        publish_type(module, "RingCore", state->ring_type) < 0 ||
+        publish_type(module, "Section", state->section_type) < 0)
         return -1;
     if (publish_type(module, "ArrayCore", state->array_type) < 0)
         return -1;
@@ -372,6 +380,10 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->export_type);
     Py_VISIT(state->region_type);
     Py_VISIT(state->region_view_type);
+    Py_VISIT(state->ring_type);
+    Py_VISIT(state->ring_view_type);
+    Py_VISIT(state->section_type);
+    Py_VISIT(state->section_view_type);
     Py_VISIT(state->tail_type);
     Py_VISIT(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -414,6 +426,10 @@ core_free(void *module)
     Py_CLEAR(state->export_type);
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->region_view_type);
+    Py_CLEAR(state->ring_type);
+    Py_CLEAR(state->ring_view_type);
+    Py_CLEAR(state->section_type);
+    Py_CLEAR(state->section_view_type);
     Py_CLEAR(state->tail_type);
     Py_CLEAR(state->pinned_type);
     for (int kind = 0; kind < ERROR_KINDS; kind++)
@@ -442,6 +458,8 @@ static PyMethodDef functions[] = {
     {"probe", core_probe, METH_NOARGS,
      "probe($module, /)\n--\n\n"
      "Find out the capabilities that take unusual system calls; query() tells of them afterwards."},
+    {"section_capabilities", Section_capabilities, METH_NOARGS,
+     "section_capabilities($module, /)\n--\n\nWhat this system can do with sections."},
     {"page_map", core_page_map, METH_O,
      "page_map($module, buffer, /)\n--\n\n"
      "One byte a page of the storage up to what is committed: 0 reserved, 1 committed, 2 resident;\n"
@@ -457,6 +475,8 @@ static PyMethodDef functions[] = {
     {"bind_numpy", Array_bind_numpy, METH_VARARGS,
      "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
      "Tell the core of NumPy: its types, and two arrays to check the layout on."},
+    {"_watch_again", Region_watch_again, METH_NOARGS, "Helper for guards, after a fork."},
+    {"_unwatch", Region_unwatch, METH_NOARGS, "Helper for guards, at exit."},
     {"_rebuild", Buffer_rebuild, METH_VARARGS, "Helper for pickle."},
 #ifdef GROWABLE_FAULT
     FAULT_FUNCTIONS

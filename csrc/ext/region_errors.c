@@ -13,6 +13,8 @@ state_name(struct page_traits traits)
     static const char *const names[] = {"reserved", "committed", "a placeholder", "mapped"};
     if (traits.discarded != NOT_DISCARDED)
         return "discarded";
+    if (traits.guarded)
+        return "guarded";
     return names[traits.state];
 }
 
@@ -22,6 +24,8 @@ way_out(struct page_traits traits)
 {
     if (traits.discarded != NOT_DISCARDED)
         return "restore() them first";
+    if (traits.guarded)
+        return "touch or protect() them first";
     switch ((enum pages_state)traits.state) {
     case PAGES_RESERVED:
         return "commit() them first";
@@ -212,6 +216,8 @@ Region_raise(const RegionObject *self, int error, const char *operation)
         return raise_state(self, operation, "the Region was made without write_watch=True");
     case REGION_UNSUPPORTED:
         return errors_raise_unsupported(region_state(self), operation, self->region.feature);
+    case REGION_SECTION: /* of map and replace alone, which tell by Section_raise */
+        break;
     case REGION_RELEASED:
         return raise_state(self, operation, "the Region is released");
     case REGION_SYSTEM:

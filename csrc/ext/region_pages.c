@@ -82,6 +82,7 @@ Region_query(PyObject *op, PyObject *arg)
         Region_raise(self, error, "query");
         return NULL;
     }
+    region_settle_guards(&self->region);
     return make_run(self, *pages_at(&self->region.pages, range.first));
 }
 
@@ -112,6 +113,7 @@ Region_pages(PyObject *op, PyObject *Py_UNUSED(unused))
         return NULL;
     PyObject *list = PyList_New(0), *map = NULL;
     size_t page = 0;
+    region_settle_guards(r);
     do
         page = list == NULL ? 0 : append_run(self, page, list);
     while (page != 0 && page * r->page_size < r->size);

@@ -1,9 +1,10 @@
-/* region_placeholder.c - split, coalesce, replace and unmap, the verbs of placeholders.
+/* region_placeholder.c - split, coalesce, replace, map and unmap, the verbs of placeholders.
  *
  * What a reader would get wrong: replacing by private pages commits them as well, unless access is
  * None. That is two steps to the system, and the first is taken back where the second fails.
  */
 #include "region_object.h"
+#include "section_object.h"
 
 PyObject *
 Region_split(PyObject *op, PyObject *arg)
@@ -61,17 +62,113 @@ convert_access(PyObject *value, void *result)
     return 1;
 }
 
+/* A struct section, or NULL for None. */
+static int
+find_section(RegionObject *self, PyObject *value, const char *operation, SectionObject **section)
+{
+    *section = NULL;
+    if (value == Py_None)
+        return 0;
+    if (!Py_IS_TYPE(value, region_state(self)->section_type)) {
+        PyErr_Format(PyExc_TypeError, "section must be a Section, not %.200s",
+                     Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    *section = as_section(value);
+    return Section_gate(*section, operation);
+}
+
+static PyObject *
+map_section(RegionObject *self, SectionObject *section, size_t section_offset,
+            struct byte_range range, unsigned access, bool exact)
+{
+    const char *operation = exact ? "replace" : "map";
+    int error = region_map(&self->region, range.offset, range.length, &section->section,
+                           section_offset, access, exact);
+    if (error != REGION_SECTION)
+        return Region_result(self, error, operation);
+    assert_valid_region(self);
+    Section_raise(region_state(self), &section->section, self->region.section_error, operation,
+                  NULL);
+    return NULL;
+}
+
 PyObject *
 Region_replace(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"offset", "length", "access", NULL};
+    static char *keywords[] = {"offset", "length", "section", "section_offset", "access", NULL};
     RegionObject *self = as_region(op);
-    size_t offset, length;
+    size_t offset, length, section_offset = 0;
+    PyObject *value = Py_None;
+    SectionObject *section;
     int access = ACCESS_RW;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|O&:replace", keywords, Region_offset,
-                                     &offset, Region_length, &length, convert_access, &access))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|OO&O&:replace", keywords, Region_offset,
+                                     &offset, Region_length, &length, &value, Region_offset,
+                                     &section_offset, convert_access, &access) ||
+        find_section(self, value, "replace", &section) < 0)
         return NULL;
-    return Region_result(self, replace_private(&self->region, offset, length, access), "replace");
+    if (section == NULL)
+        return Region_result(self, replace_private(&self->region, offset, length, access),
+                             "replace");
+    return map_section(self, section, section_offset, (struct byte_range){offset, length},
+                       access < 0 ? ACCESS_NONE : (unsigned)access, true);
+}
+
+/* "wc" is what copy_on_write makes of "rw". */
+static int
+convert_map_access(PyObject *value, void *access)
+{
+    if (PyUnicode_Check(value) && PyUnicode_CompareWithASCIIString(value, "wc") == 0) {
+        *(unsigned *)access = ACCESS_WC;
+        return 1;
+    }
+    return Region_access(value, access);
+}
+
+static int
+make_copy_on_write(unsigned *access)
+{
+    if (*access != ACCESS_RW && *access != ACCESS_WC) {
+        PyErr_SetString(PyExc_ValueError, "map: copy_on_write=True goes with access \"rw\"");
+        return -1;
+    }
+    *access = ACCESS_WC;
+    return 0;
+}
+
+PyObject *
+Region_map(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"section", "section_offset", "offset", "length", "access",
+                               "copy_on_write", NULL};
+    RegionObject *self = as_region(op);
+    size_t section_offset = 0, offset = 0, length = REGION_TO_THE_END;
+    PyObject *value;
+    SectionObject *section;
+    unsigned access = ACCESS_RW;
+    int copy_on_write = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O&O&O&O&p:map", keywords, &value,
+                                     Region_offset, &section_offset, Region_offset, &offset,
+                                     Region_length, &length, convert_map_access, &access,
+                                     &copy_on_write) ||
+        (copy_on_write && make_copy_on_write(&access) < 0) ||
+        find_section(self, value, "map", &section) < 0)
+        return NULL;
+    if (section == NULL) {
+        PyErr_SetString(PyExc_TypeError, "section must be a Section, not None");
+        return NULL;
+    }
+    return map_section(self, section, section_offset, (struct byte_range){offset, length}, access,
+                       false);
+}
+
+/* Whether the pages at the offset are of a section. */
+static bool
+is_mapped(const RegionObject *self, size_t offset)
+{
+    const struct region *r = &self->region;
+    return !r->released && offset < r->size &&
+           pages_at(&r->pages, offset / r->page_size)->traits.state == PAGES_MAPPED;
 }
 
 PyObject *
@@ -84,6 +181,9 @@ Region_unmap(PyObject *op, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|$pp:unmap", keywords, Region_offset,
                                      &offset, Region_length, &length, &preserve, &force))
         return NULL;
+    if (is_mapped(self, offset))
+        return Region_result(
+            self, region_unmap(&self->region, offset, length, preserve, force), "unmap");
     if (!preserve) {
         PyErr_SetString(PyExc_ValueError, "unmap: private pages become a placeholder again, with "
                                           "preserve=True; to give back their memory alone, "

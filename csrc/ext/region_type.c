@@ -50,6 +50,13 @@ static int
 Region_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
+    return Region_traverse_alarms(as_region(op), visit, arg);
+}
+
+static int
+Region_clear(PyObject *op)
+{
+    Region_clear_alarms(as_region(op));
     return 0;
 }
 
@@ -63,6 +70,7 @@ Region_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
+    Region_clear_alarms(self);
     region_close(&self->region);
     Py_XDECREF(self->name);
     type->tp_free(op);
@@ -401,6 +409,14 @@ static PyMethodDef methods[] = {
            "Let the system drop the contents of pages with access 'rw' when memory is short.\n\n"
            "Views of them can be taken again after restore(). priority: from 1 (dropped first)\n"
            "to 4, where the system has it."),
+    METHOD("guard", Region_guard, KEYWORDS,
+           "guard($self, /, offset, length, on_hit=None)\n--\n\n"
+           "Set a one-shot alarm: the first access to each page trips it and then succeeds.\n\n"
+           "on_hit(offset) runs soon after, on the main thread. A system call that is given a\n"
+           "guarded page fails with EFAULT."),
+    METHOD("guard_hits", Region_guard_hits, METH_NOARGS,
+           "guard_hits($self, /)\n--\n\n"
+           "Offsets of the pages whose guard was tripped since they were guarded last."),
     METHOD("restore", Region_restore, KEYWORDS,
            "restore($self, /, " RANGE ")\n--\n\n"
            "Take discard() back; return the ranges whose contents were dropped, which are zero."),
@@ -430,12 +446,29 @@ static PyMethodDef methods[] = {
            "coalesce($self, /, offset, length)\n--\n\n"
            "Make one placeholder of those that fill the range exactly."),
     METHOD("replace", Region_replace, KEYWORDS,
-           "replace($self, /, offset, length, access='rw')\n--\n\n"
-           "Replace one whole placeholder by private pages: committed ones, or reserved ones\n"
-           "where access is None."),
+           "replace($self, /, offset, length, section=None, section_offset=0, access='rw')\n--\n\n"
+           "Replace one whole placeholder: by pages of a Section, or by private pages, which are\n"
+           "committed, or only reserved where access is None."),
+    METHOD("map", Region_map, KEYWORDS,
+           "map($self, /, section, section_offset=0, offset=0, length=None, access='rw',\n"
+           "    copy_on_write=False)\n--\n\n"
+           "Map pages of a Section over a part of a placeholder.\n\n"
+           "Parameters\n----------\n"
+           "section : Section\n    It may be mapped any number of times, and be closed after.\n"
+           "section_offset : int\n    A multiple of the page size.\n"
+           "offset, length : int\n"
+           "    Where in the Region: multiples of the granularity, within one placeholder, which is\n"
+           "    split as needed.\n"
+           "access : {\"rw\", \"r\", \"rx\", \"rwx\", \"none\", \"wc\"}\n"
+           "    \"wc\" is copy on write.\n"
+           "copy_on_write : bool\n    What is written stays in this mapping.\n\n"
+           "Raises\n------\n"
+           "StateError\n    The Region was not made with placeholder=True, the range is not within a\n"
+           "    placeholder, or the Section cannot be mapped so.\n"),
     METHOD("unmap", Region_unmap, KEYWORDS,
            "unmap($self, /, offset, length, *, preserve=False, force=False)\n--\n\n"
-           "Make private pages that replaced a placeholder one again, with preserve=True."),
+           "Make reserved pages, or with preserve=True a placeholder, of one whole mapping; or a\n"
+           "placeholder, with preserve=True, of private pages that replaced one."),
     METHOD("view", Region_view, KEYWORDS,
            "view($self, /, " RANGE ")\n--\n\n"
            "A memoryview of committed pages, read-only unless all of them may be written.\n\n"
@@ -470,6 +503,7 @@ static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)region_doc},
     {Py_tp_new, (void *)Region_new},
     {Py_tp_traverse, (void *)Region_traverse},
+    {Py_tp_clear, (void *)Region_clear},
     {Py_tp_dealloc, (void *)Region_dealloc},
     {Py_tp_repr, (void *)Region_repr},
     {Py_tp_methods, methods},

@@ -8,6 +8,8 @@
 #include "vmem_fault.h"
 
 #include "vmem.h"
+#include "vmem_guard.h"
+#include "vmem_section.h"
 
 #include <stdatomic.h>
 
@@ -109,3 +111,37 @@ WRAP(vmem_query_node, (const void *address, int *node), (address, node))
 WRAP(vmem_written,
      (void *address, size_t size, bool reset, struct vmem_range *ranges, size_t *count),
      (address, size, reset, ranges, count))
+WRAP(vmem_section_create, (size_t size, struct vmem_section *section), (size, section))
+WRAP(vmem_section_create_named, (const char *name, size_t size, struct vmem_section *section),
+     (name, size, section))
+WRAP(vmem_section_open_named, (const char *name, bool writable, struct vmem_section *section),
+     (name, writable, section))
+WRAP(vmem_section_open_file,
+     (const char *path, enum vmem_section_mode mode, size_t size, struct vmem_section *section),
+     (path, mode, size, section))
+WRAP(vmem_section_adopt, (intptr_t handle, const char *name, struct vmem_section *section),
+     (handle, name, section))
+WRAP(vmem_section_size, (const struct vmem_section *section, size_t *size), (section, size))
+WRAP(vmem_section_resize, (struct vmem_section *section, size_t size), (section, size))
+WRAP(vmem_section_seal, (struct vmem_section *section), (section))
+WRAP(vmem_section_view,
+     (const struct vmem_section *section, size_t offset, size_t size, enum vmem_access access,
+      bool copy_on_write, void **address),
+     (section, offset, size, access, copy_on_write, address))
+WRAP(vmem_section_map,
+     (const struct vmem_section *section, size_t offset, void *address, size_t size,
+      enum vmem_access access, bool copy_on_write),
+     (section, offset, address, size, access, copy_on_write))
+WRAP(vmem_section_unmap, (void *address, size_t size), (address, size))
+WRAP(vmem_section_protect_copy, (void *address, size_t size, enum vmem_access access),
+     (address, size, access))
+WRAP(vmem_section_repeat,
+     (const struct vmem_section *section, size_t offset, size_t size, unsigned times,
+      enum vmem_access access, void **address),
+     (section, offset, size, times, access, address))
+WRAP(vmem_guard_open, (void *address, size_t size, size_t unit, struct vmem_guard **guard),
+     (address, size, unit, guard))
+WRAP(vmem_guard_arm,
+     (struct vmem_guard *guard, void *address, size_t size, enum vmem_access access),
+     (guard, address, size, access))
+WRAP(vmem_guard_watch, (bool (*tell)(void *context), void *context), (tell, context))

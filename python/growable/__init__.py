@@ -25,6 +25,8 @@ from growable.errors import (
 if TYPE_CHECKING:
     from growable import aio as aio
     from growable.array import Array as Array
+    from growable.ring import RingBuffer as RingBuffer
+    from growable.section import Section as Section
     from growable.table import Table as Table
 
 __version__: str
@@ -49,7 +51,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Looked up when asked for: importlib.metadata would double the time of `import growable`,
-    # asyncio would take several times as long, and nothing else needs NumPy.
+    # asyncio and multiprocessing would take several times as long, and nothing else needs NumPy.
     if name == "__version__":
         return _config.package_version()
     if name == "aio":
@@ -61,6 +63,16 @@ def __getattr__(name: str) -> Any:
 
         globals()["Array"] = Array
         return Array
+    if name == "RingBuffer":
+        from growable.ring import RingBuffer
+
+        globals()["RingBuffer"] = RingBuffer
+        return RingBuffer
+    if name == "Section":
+        from growable.section import Section
+
+        globals()["Section"] = Section
+        return Section
     if name == "Table":
         import growable.array  # first: it says what to install
         from growable.table import Table
@@ -71,7 +83,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "Array", "Table", "aio"} - {"TYPE_CHECKING", "Any"})
+    return sorted(
+        {*globals(), *__all__, "Array", "RingBuffer", "Section", "Table", "aio"} - {"TYPE_CHECKING", "Any"}
+    )
 
 
 _config.apply_environment()

@@ -9,12 +9,13 @@ from typing import (
     Self,
     SupportsIndex,
     TypeAlias,
+    final,
     overload,
     type_check_only,
 )
 
 import numpy as np
-from _typeshed import ReadableBuffer
+from _typeshed import ReadableBuffer, StrOrBytesPath
 from numpy.typing import NDArray
 from typing_extensions import CapsuleType, disjoint_base
 
@@ -109,6 +110,52 @@ class BytesIO(io.BytesIO):
     def __setstate__(self, state: tuple[Any, ...], /) -> None: ...
     def peek(self, size: SupportsIndex | None = -1, /) -> bytes: ...
 
+@final
+class Section:
+    def __new__(cls, size: SupportsIndex, name: str | None = None) -> Self: ...
+    @classmethod
+    def open(cls, name: str, mode: Literal["r+", "r"] = "r+") -> Self: ...
+    @classmethod
+    def from_file(
+        cls,
+        path: StrOrBytesPath,
+        mode: Literal["r+", "r", "w+", "x+"] = "r+",
+        size: SupportsIndex | None = None,
+    ) -> Self: ...
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, name: str | None = None) -> Self: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def readonly(self) -> bool: ...
+    @property
+    def sealed(self) -> bool: ...
+    @property
+    def handle(self) -> int: ...
+    def view(
+        self,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        access: Literal["rw", "r", "wc"] | None = None,
+    ) -> memoryview: ...
+    def resize(self, size: SupportsIndex, /) -> None: ...
+    def seal(self) -> None: ...
+    def close(self) -> None: ...
+    def fileno(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
 @disjoint_base
 class Region:
     def __new__(
@@ -167,6 +214,13 @@ class Region:
         write_combine: bool = False,
         force: bool = False,
     ) -> _Access: ...
+    def guard(
+        self,
+        offset: SupportsIndex,
+        length: SupportsIndex | None,
+        on_hit: Callable[[int], object] | None = None,
+    ) -> None: ...
+    def guard_hits(self) -> list[int]: ...
     def discard(
         self,
         offset: SupportsIndex = 0,
@@ -191,7 +245,18 @@ class Region:
         self,
         offset: SupportsIndex,
         length: SupportsIndex | None,
+        section: Section | None = None,
+        section_offset: SupportsIndex = 0,
         access: _Access | None = "rw",
+    ) -> None: ...
+    def map(
+        self,
+        section: Section,
+        section_offset: SupportsIndex = 0,
+        offset: SupportsIndex = 0,
+        length: SupportsIndex | None = None,
+        access: _Access | Literal["wc"] = "rw",
+        copy_on_write: bool = False,
     ) -> None: ...
     def unmap(
         self,
@@ -299,4 +364,5 @@ def trim() -> int: ...
 def probe() -> None: ...
 def query() -> dict[str, Any]: ...
 def export(exporter: ReadableBuffer, /) -> Any: ...
+def section_capabilities() -> dict[str, bool]: ...
 def page_map(buffer: Buffer, /) -> bytes | None: ...

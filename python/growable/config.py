@@ -317,4 +317,4 @@ def capabilities() -> dict[str, bool]:
     and is left out where it would only have made things faster.
     """
     _core.probe()
-    return dict(_core.query()["capabilities"])
+    return {**_core.query()["capabilities"], **_core.section_capabilities()}

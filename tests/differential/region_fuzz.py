@@ -482,7 +482,7 @@ class Round:
         elif act == 2:
             self.both(
                 f"replace({o}, {n}, {access!r})",
-                lambda: region.replace(o, n, access),  # type: ignore[arg-type]
+                lambda: region.replace(o, n, access=access),  # type: ignore[arg-type]
                 lambda: model.replace(o, n, access),
             )
         else:

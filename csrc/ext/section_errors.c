@@ -1,0 +1,168 @@
+/* section_errors.c - the one translation from enum section_error to exceptions.
+ *
+ * What a reader would get wrong: what open() would raise for a file is raised here too
+ * (FileNotFoundError, PermissionError, ...), for names as well, and is no GrowableError.
+ */
+#include "section_object.h"
+
+/* Of the class that the system's error code stands for. The fourth argument is the code on Windows;
+ * elsewhere OSError does not look at it. */
+static int
+raise_system(const struct section *s, const char *operation, PyObject *subject)
+{
+    char text[128];
+    env_describe_error(s->system_error, text, sizeof text);
+    PyObject *filename = subject == NULL ? Py_None : subject;
+    PyObject *error = PyObject_CallFunction(PyExc_OSError, "isOi", s->system_error, text, filename,
+                                            s->system_error);
+    if (error != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_XDECREF(error);
+    (void)operation;
+    return -1;
+}
+
+static int
+raise_no_storage(struct module_state *state, const struct section *s, const char *operation)
+{
+    char text[128];
+    env_describe_error(s->system_error, text, sizeof text);
+    struct failure failure = {ERROR_COMMIT, operation, s->failed_size, s->limit, s->system_error};
+    return errors_raise_failure(state, &failure,
+        PyUnicode_FromFormat("%s: there is no storage for %zu bytes: %s (limit: %s); free some, "
+                             "raise the limit or ask for less", operation, s->failed_size, text,
+                             s->limit));
+}
+
+static int
+raise_no_addresses(struct module_state *state, const struct section *s, const char *operation)
+{
+    char text[128];
+    struct env_facts facts;
+    env_query(&state->env, &facts); /* a program may have limited itself meanwhile */
+    env_describe_error(s->system_error, text, sizeof text);
+    struct failure failure = {ERROR_RESERVATION, operation, s->failed_size,
+                              env_reservation_limit(&state->env), s->system_error};
+    return errors_raise_failure(state, &failure,
+        PyUnicode_FromFormat("%s: cannot map %zu bytes: %s (limit: %s); release other views, raise "
+                             "the limit or ask for less", operation, s->failed_size, text,
+                             failure.limit));
+}
+
+static int
+raise_out_of_range(const struct section *s, const char *operation)
+{
+    if (s->failed_size == 0)
+        PyErr_Format(PyExc_ValueError,
+                     "%s: no bytes are left from offset %zu on in a Section of %zu bytes",
+                     operation, s->failed_offset, s->found_size);
+    else
+        PyErr_Format(PyExc_ValueError,
+                     "%s: offset %zu and length %zu reach past the end of a Section of %zu bytes",
+                     operation, s->failed_offset, s->failed_size, s->found_size);
+    return -1;
+}
+
+static int
+raise_state(struct module_state *state, const char *operation, const char *what)
+{
+    struct failure failure = {.kind = ERROR_STATE, .operation = operation};
+    return errors_raise_failure(state, &failure,
+                                PyUnicode_FromFormat("%s: %s", operation, what));
+}
+
+static int
+raise_truncated(struct module_state *state, const struct section *s, const char *operation)
+{
+    struct failure failure = {.kind = ERROR_STATE, .operation = operation};
+    return errors_raise_failure(state, &failure,
+        PyUnicode_FromFormat("%s: somebody has made the Section smaller: it has %zu bytes, and "
+                             "offset %zu and length %zu reach past them", operation,
+                             s->found_size, s->failed_offset, s->failed_size));
+}
+
+static int
+raise_value(const char *operation, const char *what)
+{
+    PyErr_Format(PyExc_ValueError, "%s: %s", operation, what);
+    return -1;
+}
+
+static int
+raise_smaller(const struct section *s, const char *operation)
+{
+    PyErr_Format(PyExc_ValueError, "%s: a Section can only grow, and it has %zu bytes already, "
+                                   "more than %zu", operation, s->found_size, s->failed_size);
+    return -1;
+}
+
+static int
+raise_too_short(const struct section *s, const char *operation)
+{
+    PyErr_Format(PyExc_ValueError,
+                 "%s: the file has fewer than %zu bytes, and mode \"r\" does not make it larger",
+                 operation, s->failed_size);
+    return -1;
+}
+
+int
+Section_raise(struct module_state *state, const struct section *s, int error,
+              const char *operation, PyObject *subject)
+{
+    switch ((enum section_error)error) {
+    case SECTION_OK:
+        break;
+    case SECTION_EMPTY:
+        return raise_value(operation, "size must be at least 1, and so must a file's; pass size=");
+    case SECTION_TOO_LARGE:
+        PyErr_Format(PyExc_ValueError, "%s: no Section can have %zu bytes", operation,
+                     s->failed_size);
+        return -1;
+    case SECTION_BAD_NAME:
+        return raise_value(operation, "name must be 1 to 200 bytes of UTF-8 without \"/\", \"\\\" "
+                                      "and control characters");
+    case SECTION_EXISTS:
+    case SECTION_MISSING:
+    case SECTION_SYSTEM:
+        return raise_system(s, operation, subject);
+    case SECTION_NO_STORAGE:
+        return raise_no_storage(state, s, operation);
+    case SECTION_NO_ADDRESSES:
+        return raise_no_addresses(state, s, operation);
+    case SECTION_OUT_OF_RANGE:
+        return raise_out_of_range(s, operation);
+    case SECTION_MISALIGNED:
+        PyErr_Format(PyExc_ValueError, "%s: offset %zu and length %zu must be multiples of the "
+                                       "page size", operation, s->failed_offset, s->failed_size);
+        return -1;
+    case SECTION_TRUNCATED:
+        return raise_truncated(state, s, operation);
+    case SECTION_SMALLER:
+        return raise_smaller(s, operation);
+    case SECTION_TOO_SHORT:
+        return raise_too_short(s, operation);
+    case SECTION_READ_ONLY:
+        return raise_state(state, operation, "the Section was opened for reading");
+    case SECTION_SEALED:
+        return raise_state(state, operation, "the Section is sealed");
+    case SECTION_IN_USE:
+        return raise_state(state, operation, "a mapping, here or in another process, can write to "
+                                             "the Section; release it first");
+    case SECTION_CLOSED:
+        return raise_state(state, operation, "the Section is closed");
+    case SECTION_UNSUPPORTED:
+        return errors_raise_unsupported(state, operation, s->limit);
+    }
+    PyErr_SetString(PyExc_SystemError, "growable: an error that is none");
+    return -1;
+}
+
+int
+Section_gate(SectionObject *self, const char *operation)
+{
+    if (self->busy)
+        return raise_state(section_state(self), operation, "another thread is resizing the Section");
+    if (!self->section.open)
+        return raise_state(section_state(self), operation, "the Section is closed");
+    return 0;
+}

@@ -1,0 +1,116 @@
+/* section_view.c - Section.view(): a memoryview of a mapping of its own.
+ *
+ * What a reader would get wrong: the mapping belongs to the object that the memoryview was made of,
+ * and is gone with the last export of it. The Section may be closed long before.
+ */
+#include "section_object.h"
+
+typedef struct {
+    PyObject_HEAD
+    struct section_view view;
+    PyObject *owner; /* the Section, which counts its views */
+} SectionViewObject;
+
+static int
+SectionView_getbuffer(PyObject *op, Py_buffer *buffer, int flags)
+{
+    const struct section_view *view = &((SectionViewObject *)op)->view;
+    return PyBuffer_FillInfo(buffer, op, view->start, (Py_ssize_t)view->size, !view->writable,
+                             flags);
+}
+
+static void
+SectionView_dealloc(PyObject *op)
+{
+    SectionViewObject *self = (SectionViewObject *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    if (self->view.base != NULL)
+        section_view_close(&self->view);
+    Py_XDECREF(self->owner);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, (void *)SectionView_dealloc},
+    {Py_bf_getbuffer, (void *)SectionView_getbuffer},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "growable._core._SectionView",
+    .basicsize = sizeof(SectionViewObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};
+
+PyTypeObject *
+SectionView_make_type(PyObject *module)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
+}
+
+/* Arguments. */
+
+enum { ACCESS_BY_DEFAULT = -1 };
+
+static int
+convert_access(PyObject *value, void *access)
+{
+    static const struct {
+        const char *name;
+        enum section_access access;
+    } all[] = {
+        {"r", SECTION_ACCESS_R}, {"rw", SECTION_ACCESS_RW}, {"wc", SECTION_ACCESS_WC},
+    };
+    if (value == Py_None)
+        return 1;
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "access must be a str or None, not %.200s",
+                     Py_TYPE(value)->tp_name);
+        return 0;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(all); i++)
+        if (PyUnicode_CompareWithASCIIString(value, all[i].name) == 0) {
+            *(int *)access = (int)all[i].access;
+            return 1;
+        }
+    PyErr_Format(PyExc_ValueError, "access must be \"r\", \"rw\" or \"wc\", not %R", value);
+    return 0;
+}
+
+static PyObject *
+view_of(SectionObject *self, size_t offset, size_t length, enum section_access access)
+{
+    PyTypeObject *type = section_state(self)->section_view_type;
+    SectionViewObject *view = (SectionViewObject *)type->tp_alloc(type, 0);
+    if (view == NULL)
+        return NULL;
+    PyObject *result = NULL;
+    int error = section_view_open(&self->section, offset, length, access, &view->view);
+    if (error != SECTION_OK) {
+        Section_raise(section_state(self), &self->section, error, "view", NULL);
+    } else {
+        view->owner = Py_NewRef((PyObject *)self);
+        result = PyMemoryView_FromObject((PyObject *)view);
+    }
+    Py_DECREF(view);
+    return result;
+}
+
+PyObject *
+Section_view(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"offset", "length", "access", NULL};
+    SectionObject *self = as_section(op);
+    size_t offset = 0, length = SECTION_TO_THE_END;
+    int access = ACCESS_BY_DEFAULT;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&O&:view", keywords, Section_offset,
+                                     &offset, Section_length, &length, convert_access, &access))
+        return NULL;
+    if (Section_gate(self, "view") < 0)
+        return NULL;
+    if (access == ACCESS_BY_DEFAULT)
+        access = self->section.writable ? SECTION_ACCESS_RW : SECTION_ACCESS_R;
+    return view_of(self, offset, length, (enum section_access)access);
+}
