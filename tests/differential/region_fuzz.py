@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import growable
-from growable import Region, StateError
+from growable import Region, Section, StateError
 
 PAGE = int(growable.info()["page_size"])
 UNIT = int(growable.info()["granularity"])
@@ -47,6 +47,8 @@ class Page:
     discarded: bool = False
     dropped: bool = False
     piece: int = 0
+    guarded: bool = False
+    shown: int | None = None  # the page of the section that it shows
 
 
 @dataclass
@@ -74,6 +76,11 @@ class Model:
     exports: list[Export] = field(default_factory=list)
     written: set[int] = field(default_factory=set)
     pieces: int = 0
+    section: list[bytes] = field(default_factory=list)
+
+    def content(self, i: int) -> bytes:
+        page = self.pages[i]
+        return page.content if page.shown is None else self.section[page.shown]
 
     def range_of(self, offset: int, length: int | None) -> range:
         size = len(self.pages) * PAGE
@@ -107,6 +114,7 @@ class Model:
         self.check_exports(where, access)
         for i in where:
             self.pages[i].state, self.pages[i].access = "committed", access
+            self.pages[i].guarded = False
 
     def decommit(self, offset: int, length: int | None) -> None:
         where = self.range_of(offset, length)
@@ -123,16 +131,24 @@ class Model:
     def protect(self, offset: int, length: int | None, access: str) -> str:
         where = self.range_of(offset, length)
         self.check_access(access)
-        self.check_states(where, "committed")
+        self.check_states(where, "committed", "mapped")
         self.check_exports(where, access)
         before = self.pages[where.start].access
         for i in where:
-            self.pages[i].access = access
+            self.pages[i].access, self.pages[i].guarded = access, False
         return before
+
+    def guard(self, offset: int, length: int | None) -> None:
+        where = self.range_of(offset, length)
+        if any(self.pages[i].access not in READS or self.pages[i].discarded for i in where):
+            raise StateError
+        for i in where:
+            self.pages[i].guarded = True
 
     def discard(self, offset: int, length: int | None) -> None:
         where = self.range_of(offset, length)
-        if any(self.pages[i].access not in WRITES for i in where):
+        self.check_states(where, "committed")
+        if any(self.pages[i].access not in WRITES or self.pages[i].guarded for i in where):
             raise StateError
         self.check_exports(where)
         for i in where:
@@ -156,7 +172,7 @@ class Model:
 
     def readable(self, offset: int, length: int | None) -> None:
         where = self.range_of(offset, length)
-        if any(self.pages[i].access not in READS for i in where):
+        if any(self.pages[i].access not in READS or self.pages[i].guarded for i in where):
             raise StateError
 
     def view(self, offset: int, length: int | None) -> tuple[int, bool]:
@@ -196,7 +212,9 @@ class Model:
             self.pages[i].piece = self.pieces
 
     def split(self, offset: int) -> None:
-        where = self.placeholder_range(offset, None, "placeholder", "reserved", "committed")
+        where = self.placeholder_range(
+            offset, None, "placeholder", "reserved", "committed", "mapped"
+        )
         if self.is_edge(where.start):
             raise StateError
         where = self.rest_of_piece(where.start)
@@ -222,6 +240,26 @@ class Model:
             self.pages[i].state = "reserved" if access is None else "committed"
             self.pages[i].access = access or "none"
 
+    def map(self, first: int, offset: int, length: int | None) -> None:
+        where = self.placeholder_range(offset, length, "placeholder")
+        if len({self.pages[i].piece for i in where}) != 1:
+            raise StateError
+        after = None if self.is_edge(where.stop) else self.rest_of_piece(where.stop)
+        self.renumber(where)
+        if after is not None:
+            self.renumber(after)
+        for i in where:
+            self.pages[i].state, self.pages[i].access = "mapped", "rw"
+            self.pages[i].shown = first + i - where.start
+
+    def unmap_section(self, offset: int, length: int | None, preserve: bool) -> None:
+        where = self.placeholder_range(offset, length, "mapped")
+        if not self.is_edge(where.start) or self.rest_of_piece(where.start) != where:
+            raise StateError
+        self.check_exports(where)
+        self.pieces += 1
+        self.forget(where, "placeholder" if preserve else "reserved", self.pieces)
+
     def unmap(self, offset: int, length: int | None) -> None:
         where = self.placeholder_range(offset, length, "reserved", "committed")
         self.check_exports(where)
@@ -239,12 +277,13 @@ class Model:
         runs: list[tuple[int, int, str, str, bool]] = []
         before: tuple[Any, ...] | None = None
         for i, page in enumerate(self.pages):
-            kind = (page.state, page.access, page.discarded, page.piece)
+            state = "guard" if page.guarded else page.state
+            kind = (state, page.access, page.discarded, page.piece)
             if kind == before:
                 offset, length, *rest = runs[-1]
                 runs[-1] = (offset, length + PAGE, *rest)  # type: ignore[assignment]
             else:
-                runs.append((i * PAGE, PAGE, page.state, page.access, page.discarded))
+                runs.append((i * PAGE, PAGE, state, page.access, page.discarded))
             before = kind
         return runs
 
@@ -300,6 +339,10 @@ class Round:
         page = Page(state=first, access="rw" if kind == "commit" else "none")
         pages = [replace(page) for _ in range(self.region.size // PAGE)]
         self.model = Model(pages, executable, kind == "placeholder", kind == "watch")
+        self.section: Section | None = None
+        if kind == "placeholder":
+            self.section = Section(2 * units * UNIT)
+            self.model.section = [ZERO] * (2 * units * UNIT // PAGE)
         self.steps: list[str] = [f"Region({units * UNIT}, **{options})"]
 
     def some_range(self) -> tuple[int, int | None]:
@@ -331,6 +374,9 @@ class Round:
             (2, self.lock_or_prefetch),
             (2, self.written),
             (8 if self.model.placeholder else 1, self.placeholders),
+            (4 if self.section else 0, self.map),
+            (2, self.guard),
+            (3, self.touch),
             (1, self.force),
             (1, self.query),
         ]
@@ -365,6 +411,8 @@ class Round:
     def protect(self) -> None:
         (o, n), access = self.some_range(), self.some_access()
         region, model = self.region, self.model
+        if self.section and "x" in access:  # a mapping may not be executed that was not made so
+            access = "r"
         self.both(
             f"protect({o}, {n}, {access!r})",
             lambda: region.protect(o, n, access),  # type: ignore[arg-type]
@@ -432,10 +480,51 @@ class Round:
         if kind > 0.6:
             data = rng.randbytes(8) + ZERO[8:]
         self.steps.append(f"write page {i}")
+        model.pages[i].guarded = False
         with self.region.view(i * PAGE, PAGE) as view:
             view[:] = data
-        model.pages[i].content = data
+        shown = model.pages[i].shown
+        if shown is None:
+            model.pages[i].content = data
+        else:
+            model.section[shown] = data
         model.written.add(i)
+
+    def guard(self) -> None:
+        o, n = self.some_range()
+        self.both(
+            f"guard({o}, {n})",
+            lambda: self.region.guard(o, n),
+            lambda: self.model.guard(o, n),
+        )
+
+    def touch(self) -> None:
+        """Read guarded pages: each is hit once."""
+        pages = [i for i, page in enumerate(self.model.pages) if page.guarded]
+        for i in self.rng.sample(pages, self.rng.randint(0, len(pages))):
+            self.steps.append(f"touch page {i}")
+            if i * PAGE in self.region.guard_hits():
+                raise Difference(f"page {i} was hit before")
+            ctypes.string_at(self.region.address + i * PAGE, 1)
+            if i * PAGE not in self.region.guard_hits():
+                raise Difference(f"page {i} was not hit")
+            self.model.pages[i].guarded = False
+
+    def map(self) -> None:
+        """Map a part of the section; pages of it may be shown several times."""
+        o, n = self.some_range()
+        if self.rng.random() < 0.8:
+            o, n = o // UNIT * UNIT, self.rng.randint(1, 3) * UNIT
+        section, region, model = self.section, self.region, self.model
+        assert section is not None
+        first = self.rng.randint(0, len(model.pages) * PAGE // UNIT) * UNIT
+        if n is not None and n > region.size:
+            return
+        self.both(
+            f"map(section, {first}, {o}, {n})",
+            lambda: region.map(section, first, o, n),
+            lambda: model.map(first // PAGE, o, n),
+        )
 
     def lock_or_prefetch(self) -> None:
         name = self.rng.choice(["unlock", "prefetch"])
@@ -485,6 +574,13 @@ class Round:
                 lambda: region.replace(o, n, access=access),  # type: ignore[arg-type]
                 lambda: model.replace(o, n, access),
             )
+        elif 0 <= o < region.size and model.pages[o // PAGE].state == "mapped":
+            preserve = self.rng.random() < 0.7
+            self.both(
+                f"unmap({o}, {n}, preserve={preserve})",
+                lambda: region.unmap(o, n, preserve=preserve),
+                lambda: model.unmap_section(o, n, preserve),
+            )
         else:
             self.both(
                 f"unmap({o}, {n}, preserve=True)",
@@ -519,10 +615,13 @@ class Round:
         if region.exports != len(model.exports):
             raise Difference(f"{region.exports} exports, expected {len(model.exports)}")
         for i, page in enumerate(model.pages):
-            if page.access in READS and not page.discarded:
-                content = ctypes.string_at(region.address + i * PAGE, PAGE)
-                if content != page.content:
-                    raise Difference(f"page {i} holds {content[:16]!r}, not {page.content[:16]!r}")
+            if page.access in READS and not page.discarded and not page.guarded:
+                content, expected = (
+                    ctypes.string_at(region.address + i * PAGE, PAGE),
+                    model.content(i),
+                )
+                if content != expected:
+                    raise Difference(f"page {i} holds {content[:16]!r}, not {expected[:16]!r}")
             elif page.state != "committed" and page.content != ZERO:
                 raise Difference("the model is wrong")
 
@@ -538,9 +637,9 @@ class Round:
             first = max(start, region.address)
             for at in range(first, min(end, region.address + region.size), PAGE):
                 found[(at - region.address) // PAGE] = access[:3].replace("-", "") or "none"
-        expected = [page.access for page in self.model.pages]
-        if found != expected:
-            raise Difference(f"the system has {found}, expected {expected}")
+        for i, page in enumerate(self.model.pages):
+            if found[i] != page.access and not page.guarded:
+                raise Difference(f"the system has {found[i]} for page {i}, expected {page.access}")
 
     def run(self) -> None:
         for _ in range(STEPS):
@@ -553,6 +652,8 @@ class Round:
         for export in self.model.exports:
             export.view.release()
         self.region.release()
+        if self.section:
+            self.section.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
