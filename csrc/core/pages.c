@@ -20,7 +20,8 @@ static bool
 are_alike(struct page_traits a, struct page_traits b)
 {
     return a.piece == b.piece && a.state == b.state && a.access == b.access &&
-           a.guarded == b.guarded && a.discarded == b.discarded;
+           a.guarded == b.guarded && a.discarded == b.discarded &&
+           a.mapped_as == b.mapped_as;
 }
 
 bool

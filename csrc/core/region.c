@@ -4,6 +4,7 @@
  * that nothing can fail between a call that succeeded and the note of it.
  */
 #include "region_private.h"
+#include "section.h"
 
 #include <string.h>
 
@@ -398,9 +399,13 @@ commit_piece(struct region *r, struct page_range part, unsigned access)
     return vmem_commit_as(region_address(r, part), region_bytes(r, part), (enum vmem_access)access);
 }
 
+/* Pages that are copied when they are written have an access of their own. */
 static int
 protect_piece(struct region *r, struct page_range part, unsigned access)
 {
+    if (pages_at(&r->pages, part.first)->traits.mapped_as == ACCESS_WC)
+        return section_protect_copy(region_address(r, part), region_bytes(r, part),
+                                    (enum section_access)access);
     return vmem_protect(region_address(r, part), region_bytes(r, part), (enum vmem_access)access);
 }
 
@@ -434,6 +439,8 @@ note_access(struct region *r, struct page_range range, enum pages_state from, un
         if (traits.state == from)
             traits.state = PAGES_COMMITTED;
         traits.access = (uint8_t)access;
+        if (traits.mapped_as == ACCESS_WC && access == ACCESS_RW)
+            traits.access = ACCESS_WC;
         traits.guarded = false;
         pages_set(&r->pages, span.first, span.count, traits);
     }
@@ -496,6 +503,32 @@ protect_write_combined(struct region *r, struct page_range part, unsigned access
                                 (enum vmem_access)access, VMEM_WRITE_COMBINED);
 }
 
+/* Whether pages that were mapped with one access may have another. */
+static bool
+mapping_allows(unsigned mapped_as, unsigned access)
+{
+    static const unsigned char allowed[] = {
+        [ACCESS_NONE] = 1u << ACCESS_NONE,
+        [ACCESS_R] = 1u << ACCESS_NONE | 1u << ACCESS_R,
+        [ACCESS_RW] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW,
+        [ACCESS_RX] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RX,
+        [ACCESS_RWX] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW | 1u << ACCESS_RX |
+                       1u << ACCESS_RWX,
+        [ACCESS_WC] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW,
+    };
+    return (allowed[mapped_as] >> access & 1u) != 0;
+}
+
+/* The systems differ in what they let a mapping become; this is what all of them do. */
+static int
+check_mappings(struct region *r, struct page_range range, unsigned access)
+{
+    PAGES_EACH(&r->pages, range, span)
+        if (span.traits.state == PAGES_MAPPED && !mapping_allows(span.traits.mapped_as, access))
+            return region_wrong_state(r, &span);
+    return REGION_OK;
+}
+
 int
 region_protect(struct region *r, struct page_range range, unsigned access,
                enum region_caching caching, bool force)
@@ -508,6 +541,8 @@ region_protect(struct region *r, struct page_range range, unsigned access,
         error = check_whole(r, range);
     if (error == REGION_OK)
         error = region_check_states(r, range, STATE_BIT(PAGES_COMMITTED) | STATE_BIT(PAGES_MAPPED));
+    if (error == REGION_OK)
+        error = check_mappings(r, range, access);
     if (error == REGION_OK && !force)
         error = region_check_exports(r, range, access);
     if (error == REGION_OK)
@@ -628,6 +663,8 @@ traits_are_sound(struct page_traits traits)
 {
     bool accessible = traits.state == PAGES_COMMITTED || traits.state == PAGES_MAPPED;
     if (!accessible && (traits.access != ACCESS_NONE || traits.guarded))
+        return false;
+    if (traits.mapped_as != ACCESS_NONE && traits.state != PAGES_MAPPED)
         return false;
     return !traits.discarded || traits.state == PAGES_COMMITTED;
 }

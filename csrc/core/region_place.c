@@ -270,8 +270,9 @@ region_map(struct region *r, size_t offset, size_t length, struct section *s,
         put_back(r, whole);
         return refused_section(r, error);
     }
+    unsigned most = access == ACCESS_NONE ? ACCESS_R : access;
     struct page_traits traits = {.piece = region_new_piece(r), .state = PAGES_MAPPED,
-                                 .access = (uint8_t)access};
+                                 .access = (uint8_t)access, .mapped_as = (uint8_t)most};
     pages_set(&r->pages, range.first, range.count, traits);
     return REGION_OK;
 }

@@ -496,6 +496,11 @@ int section_unmap(void *address, size_t size)
     return vmem_section_unmap(address, size);
 }
 
+int section_protect_copy(void *address, size_t size, enum section_access access)
+{
+    return vmem_section_protect_copy(address, size, os_access(access));
+}
+
 int section_repeat(struct section *s, size_t offset, size_t size, unsigned times,
                    enum section_access access, void **address)
 {

@@ -133,6 +133,8 @@ WRAP(vmem_section_map,
       enum vmem_access access, bool copy_on_write),
      (section, offset, address, size, access, copy_on_write))
 WRAP(vmem_section_unmap, (void *address, size_t size), (address, size))
+WRAP(vmem_section_protect_copy, (void *address, size_t size, enum vmem_access access),
+     (address, size, access))
 WRAP(vmem_section_repeat,
      (const struct vmem_section *section, size_t offset, size_t size, unsigned times,
       enum vmem_access access, void **address),

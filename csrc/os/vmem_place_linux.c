@@ -83,6 +83,8 @@ static uintptr_t smaller(uintptr_t a, uintptr_t b)
 
 struct search {
     uintptr_t first, last; /* where the range may lie */
+    uintptr_t end;         /* of the highest mapping, as find_gap saw it */
+    uintptr_t step;        /* how far from a place that was refused to try again */
     size_t size, alignment;
     bool top_down;
 };
@@ -93,56 +95,70 @@ static bool is_beyond(const struct linux_mapping *mapping)
     return sizeof(uintptr_t) > 4 && mapping->start > UINTPTR_MAX / 2;
 }
 
-/* A gap that fits, or 0. What lies above the highest mapping is not looked at: it is little, and
- * where it ends cannot be told. */
-static int find_gap(const struct search *search, uintptr_t *found)
+/* Where the range fits between two limits, if a better place is not known already. */
+static uintptr_t fit(const struct search *search, uintptr_t first, uintptr_t last, uintptr_t known)
+{
+    uintptr_t found = place_fit(larger(first, search->first), smaller(last, search->last),
+                                search->size, search->alignment, search->top_down);
+    return found != 0 && (known == 0 || search->top_down) ? found : known;
+}
+
+/* A gap that fits, or 0. Above the highest mapping anything looks free; where the addresses end is
+ * not told. */
+static int find_gap(struct search *search, uintptr_t *found)
 {
     struct linux_maps maps;
     struct linux_mapping mapping;
-    uintptr_t gap = 0;
     int error = linux_maps_open(&maps);
     *found = 0;
-    while (error == 0 && gap <= search->last && linux_maps_next(&maps, &mapping)
-           && !is_beyond(&mapping)) {
+    search->end = 0;
+    if (error != 0) {
+        return error;
+    }
+    while (linux_maps_next(&maps, &mapping) && !is_beyond(&mapping)) {
         leave_room(&mapping);
-        if (mapping.start > gap) {
-            uintptr_t fit = place_fit(larger(gap, search->first),
-                                      smaller(mapping.start - 1, search->last), search->size,
-                                      search->alignment, search->top_down);
-            *found = fit != 0 ? fit : *found;
+        if (mapping.start > search->end) {
+            *found = fit(search, search->end, mapping.start - 1, *found);
         }
-        if (*found != 0 && !search->top_down) {
-            break;
-        }
-        gap = larger(gap, mapping.end);
+        search->end = larger(search->end, mapping.end);
     }
-    if (error == 0) {
-        linux_maps_close(&maps);
-    }
-    return error;
+    *found = fit(search, search->end, UINTPTR_MAX, *found);
+    linux_maps_close(&maps);
+    return 0;
 }
 
 /* Where the gap is still there after it was refused, it is not to be had: an emulator hides mappings
- * of its own. */
+ * of its own, of any size. */
 static void pass_over(struct search *search, uintptr_t refused)
 {
     if (search->top_down) {
-        search->last = refused - 1;
+        search->last = refused > search->step ? refused - search->step : 0;
     } else {
-        search->first = refused + search->alignment;
+        search->first = refused <= UINTPTR_MAX - search->step ? refused + search->step : UINTPTR_MAX;
     }
+    search->step += search->step <= UINTPTR_MAX / 4 ? search->step : 0;
+}
+
+static int try_gap(struct search *search, uintptr_t *found)
+{
+    int error = find_gap(search, found);
+    if (error == 0 && *found == 0) {
+        return ENOMEM;
+    }
+    error = error != 0 ? error : map_exactly(*found, search->size);
+    if (error == ENOMEM && search->top_down && *found >= search->end) {
+        search->last = search->end - 1;
+        return EEXIST; /* past the end of all addresses, perhaps */
+    }
+    return error;
 }
 
 static int map_in_gap(struct search *search, void **address)
 {
     uintptr_t refused = 0;
     for (int i = 0; i < ATTEMPTS; i++) {
-        uintptr_t found;
-        int error = find_gap(search, &found);
-        if (error == 0 && found == 0) {
-            error = ENOMEM;
-        }
-        error = error != 0 ? error : map_exactly(found, search->size);
+        uintptr_t found = 0;
+        int error = try_gap(search, &found);
         if (error == 0) {
             *address = (void *)found;
         }
@@ -179,6 +195,7 @@ static int map_ordinary(size_t size, const struct vmem_place *place, void **addr
         .last = place->highest != 0 ? place->highest : UINTPTR_MAX,
         .size = size,
         .alignment = alignment,
+        .step = alignment,
         .top_down = place->top_down,
     };
     return map_in_gap(&search, address);

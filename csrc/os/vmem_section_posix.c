@@ -570,6 +570,12 @@ int vmem_section_unmap(void *address, size_t size)
     return mmap(address, size, PROT_NONE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
 }
 
+/* Private mappings need nothing special. */
+int vmem_section_protect_copy(void *address, size_t size, enum vmem_access access)
+{
+    return mprotect(address, size, protection_of(access)) == 0 ? 0 : errno;
+}
+
 /* The addresses are reserved as one range first, so that laying a mapping over them cannot hit what
  * belongs to somebody else. */
 int vmem_section_repeat(const struct vmem_section *section, size_t offset, size_t size,

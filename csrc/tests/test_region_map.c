@@ -176,6 +176,43 @@ static void what_cannot_be_mapped(void)
     close_both();
 }
 
+static int protect(size_t units, size_t count, unsigned access)
+{
+    struct page_range range;
+    CHECK(region_pages(&region, units * unit, count * unit, &range) == REGION_OK);
+    int error = region_protect(&region, range, access, REGION_CACHED, false);
+    CHECK(region_check(&region));
+    return error;
+}
+
+static enum pages_access access_at(size_t units)
+{
+    return (enum pages_access)pages_at(&region.pages, units * unit / region.page_size)->traits.access;
+}
+
+static void access_is_at_most_what_it_was_mapped_with(void)
+{
+    OPEN_BOTH(3, 1);
+    CHECK(map(0, 0, 1, ACCESS_RW) == REGION_OK);
+    CHECK(map(0, 1, 1, ACCESS_R) == REGION_OK);
+    CHECK(map(0, 2, 1, ACCESS_WC) == REGION_OK);
+    CHECK(protect(0, 2, ACCESS_RW) == REGION_WRONG_STATE);
+    CHECK(access_at(0) == ACCESS_RW && access_at(1) == ACCESS_R && access_at(2) == ACCESS_WC);
+    CHECK(protect(0, 3, ACCESS_R) == REGION_OK && access_at(2) == ACCESS_R);
+    CHECK(protect(0, 1, ACCESS_RW) == REGION_OK && protect(2, 1, ACCESS_RW) == REGION_OK);
+    CHECK(access_at(0) == ACCESS_RW && access_at(2) == ACCESS_WC);
+    at(0)[0] = 1;
+    CHECK(at(2)[0] == 1);
+    at(2)[0] = 2;
+    CHECK(at(0)[0] == 1 && at(1)[0] == 1);
+    CHECK(protect(0, 3, ACCESS_NONE) == REGION_OK && protect(0, 3, ACCESS_R) == REGION_OK);
+    CHECK(at(0)[0] == 1 && at(1)[0] == 1 && at(2)[0] == 2);
+    CHECK(unmap(0, 1, true) == REGION_OK && map(0, 0, 1, ACCESS_NONE) == REGION_OK);
+    CHECK(protect(0, 1, ACCESS_RW) == REGION_WRONG_STATE && protect(0, 1, ACCESS_R) == REGION_OK);
+    CHECK(at(0)[0] == 1);
+    close_both();
+}
+
 static void a_live_export_is_in_the_way(void)
 {
     struct region_export export;
@@ -251,6 +288,7 @@ static const struct check_test tests[] = {
     TEST(unmapped_pages_can_be_committed),
     TEST(sizes_match_exactly),
     TEST(what_cannot_be_mapped),
+    TEST(access_is_at_most_what_it_was_mapped_with),
     TEST(a_live_export_is_in_the_way),
     TEST(the_section_may_go_first),
 #ifdef GROWABLE_FAULT
