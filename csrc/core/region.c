@@ -288,6 +288,8 @@ reserve(struct region *r)
     struct vmem_place place = place_of(&r->options, region_info(r)->granularity);
     void *address;
     int error = vmem_reserve_at(r->reserved, &place, &address);
+    if (error != 0 && !vmem_is_occupied(error) && pool_relieve(r->env->pool))
+        error = vmem_reserve_at(r->reserved, &place, &address);
     if (error == 0) {
         r->base = address;
         return REGION_OK;
@@ -463,6 +465,8 @@ set_access(struct region *r, struct page_range range, unsigned access, region_ac
         return REGION_NO_MEMORY;
     region_take_guards_off(r, range, access);
     int system_error = region_each_piece(r, range, act, access, &done);
+    if (system_error != 0 && pool_relieve(r->env->pool))
+        system_error = region_each_piece(r, range, act, access, &done);
     if (system_error != 0) {
         undo(r, range);
         region_put_guards_back(r, range);

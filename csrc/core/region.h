@@ -144,8 +144,9 @@ struct byte_range {
 
 /* The contents of discarded pages are wanted after all: those that were dropped are told in *lost
  * (from the environment's allocator; NULL for none), neighbours as one. Pages that are not
- * discarded are passed over. */
-int region_restore(struct region *r, struct page_range range, struct byte_range **lost,
+ * discarded are passed over. With `look` they stay discarded, and the same call without it, if
+ * nothing else came between, tells the same. */
+int region_restore(struct region *r, struct page_range range, bool look, struct byte_range **lost,
                    size_t *lost_count);
 
 /* Accessible pages are kept in memory, no longer so, or begun to be read back. */

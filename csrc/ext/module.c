@@ -12,7 +12,7 @@
 #include "pinned.h"
 #include "region_object.h"
 #include "section_object.h"
-#include "table_core.h"
+#include "table_object.h"
 #include "tail.h"
 
 #ifdef GROWABLE_FAULT
@@ -247,7 +247,7 @@ core_page_map(PyObject *module, PyObject *op)
         return NULL;
     int error = buffer_page_map(b, (unsigned char *)PyBytes_AS_STRING(map));
     if (error != BUFFER_OK) {
-        errors_raise(state, b, error, "page_map");
+        Buffer_fail(as_buffer(op), error, "page_map");
         Py_CLEAR(map);
     }
     return map;

@@ -194,12 +194,16 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
     enum region_caching caching = nocache ? REGION_UNCACHED
                                   : write_combine ? REGION_WRITE_COMBINED : REGION_CACHED;
     unsigned before = pages_at(&self->region.pages, a.range.first)->traits.access;
+    PyObject *result = PyUnicode_FromString(Region_access_name(before)); /* while it may fail */
+    if (result == NULL)
+        return NULL;
     int error = region_protect(&self->region, a.range, access, caching, force);
     assert_valid_region(self);
-    if (error == REGION_OK)
-        return PyUnicode_FromString(Region_access_name(before));
-    Region_raise(self, error, "protect");
-    return NULL;
+    if (error != REGION_OK) {
+        Py_CLEAR(result);
+        Region_raise(self, error, "protect");
+    }
+    return result;
 }
 
 static int
