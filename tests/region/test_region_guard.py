@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from growable import Region, Section, StateError, UnsupportedError
+from growable import Region, Section, StateError, UnsupportedError, _core
 from region_support import CAN, Refusal, linux_only, system_access, told_states
 from support import PAGE, run_child
 
@@ -492,6 +492,38 @@ assert region.view()[P] == 1
 until(lambda: seen == [0, P])
 """
     )
+
+
+@pytest.mark.skipif(not hasattr(_core, "_fault_arm"), reason="no build of the fault preset")
+def test_every_call_into_the_system_is_refused_in_turn() -> None:
+    result = run_child(
+        SETUP
+        + """
+from growable import GrowableError, _core
+failures = []
+for nth in range(1, 20):
+    region = committed(4)
+    seen = []
+    _core._fault_arm(nth, 1)
+    try:
+        region.guard(P, P, seen.append)
+    except GrowableError as error:
+        failures.append(str(error))
+    _core._fault_disarm()
+    calls = _core._fault_calls()
+    view = region.view()
+    assert view[0] == view[P] == 1
+    hits = region.guard_hits()
+    assert hits in ([], [P]), hits
+    until(lambda: seen == hits)
+    if calls < nth:
+        break
+assert hits == [P]
+assert "no thread to tell of hits" in failures[0], failures
+assert all("guard: " in text for text in failures) and len(failures) >= 3, failures
+"""
+    )
+    assert result.stderr == ""
 
 
 def test_hits_at_the_end_are_told() -> None:
