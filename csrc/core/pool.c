@@ -81,6 +81,11 @@ keep_what_was_known(struct vmem_info *now, const struct vmem_info *before)
         now->max_mappings = before->max_mappings;
         now->overcommit = before->overcommit;
         now->thp = before->thp;
+        now->numa_nodes = before->numa_nodes;
+    }
+    if (!now->can_large_pages) {
+        now->can_large_pages = before->can_large_pages;
+        memcpy(now->large_page_sizes, before->large_page_sizes, sizeof now->large_page_sizes);
     }
     if (before->can_advise_huge && !now->can_advise_huge) {
         now->can_advise_huge = true;

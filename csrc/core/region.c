@@ -43,6 +43,7 @@ region_wrong_state(struct region *r, const struct page_run *span)
     r->failed_offset = span->first * r->page_size;
     r->failed_size = span->count * r->page_size;
     r->found = span->traits;
+    r->found.guarded = false; /* told only by who has asked whether it still is */
     return REGION_WRONG_STATE;
 }
 
@@ -287,6 +288,8 @@ reserve(struct region *r)
     struct vmem_place place = place_of(&r->options, region_info(r)->granularity);
     void *address;
     int error = vmem_reserve_at(r->reserved, &place, &address);
+    if (error != 0 && !vmem_is_occupied(error) && pool_relieve(r->env->pool))
+        error = vmem_reserve_at(r->reserved, &place, &address);
     if (error == 0) {
         r->base = address;
         return REGION_OK;
@@ -367,6 +370,7 @@ region_close(struct region *r)
         return;
     if (r->told_committed != 0)
         r->env->committed(r->env->context, r->base, 0);
+    region_close_guard(r);
     (void)vmem_release(r->base, r->reserved);
     pages_free(&r->pages);
     r->env->free(r->env->context, r->witnesses);
@@ -459,9 +463,13 @@ set_access(struct region *r, struct page_range range, unsigned access, region_ac
     size_t done;
     if (!pages_prepare(&r->pages))
         return REGION_NO_MEMORY;
+    region_take_guards_off(r, range, access);
     int system_error = region_each_piece(r, range, act, access, &done);
+    if (system_error != 0 && pool_relieve(r->env->pool))
+        system_error = region_each_piece(r, range, act, access, &done);
     if (system_error != 0) {
         undo(r, range);
+        region_put_guards_back(r, range);
         return region_refused(r, failure, range, system_error);
     }
     note_access(r, range, PAGES_RESERVED, access);
@@ -573,9 +581,12 @@ region_decommit(struct region *r, struct page_range range, bool force)
         return error;
     if (!pages_prepare(&r->pages))
         return REGION_NO_MEMORY;
+    region_take_guards_off(r, range, ACCESS_NONE);
     int system_error = region_each_piece(r, range, decommit_piece, 0, &done);
     if (done != 0)
         note_decommitted(r, (struct page_range){range.first, done});
+    if (done != range.count)
+        region_put_guards_back(r, (struct page_range){range.first + done, range.count - done});
     return system_error == 0 ? REGION_OK : region_refused(r, REGION_SYSTEM, range, system_error);
 }
 
@@ -608,6 +619,8 @@ act_on_readable(struct region *r, struct page_range range, region_act *act, int 
 {
     size_t done;
     int error = region_check_readable(r, range);
+    if (error == REGION_OK)
+        error = region_check_unguarded(r, range);
     if (error == REGION_OK)
         error = check_whole(r, range);
     if (error != REGION_OK)

@@ -11,8 +11,9 @@
 #include "export.h"
 #include "pinned.h"
 #include "region_object.h"
+#include "ring_object.h"
 #include "section_object.h"
-#include "table_core.h"
+#include "table_object.h"
 #include "tail.h"
 
 #ifdef GROWABLE_FAULT
@@ -247,7 +248,7 @@ core_page_map(PyObject *module, PyObject *op)
         return NULL;
     int error = buffer_page_map(b, (unsigned char *)PyBytes_AS_STRING(map));
     if (error != BUFFER_OK) {
-        errors_raise(state, b, error, "page_map");
+        Buffer_fail(as_buffer(op), error, "page_map");
         Py_CLEAR(map);
     }
     return map;
@@ -332,12 +333,15 @@ make_types(PyObject *module, struct module_state *state)
         keep_type(&state->array_type, Array_make_type(module)) < 0 ||
         keep_type(&state->region_type, Region_make_type(module)) < 0 ||
         keep_type(&state->region_view_type, RegionView_make_type(module)) < 0 ||
+        keep_type(&state->ring_type, Ring_make_type(module)) < 0 ||
+        keep_type(&state->ring_view_type, RingView_make_type(module)) < 0 ||
         keep_type(&state->section_type, Section_make_type(module)) < 0 ||
         keep_type(&state->section_view_type, SectionView_make_type(module)) < 0)
         return -1;
     if (publish_type(module, "Buffer", state->buffer_type) < 0 ||
         publish_type(module, "BytesIO", state->bytesio_type) < 0 ||
         publish_type(module, "Region", state->region_type) < 0 ||
+        publish_type(module, "RingCore", state->ring_type) < 0 ||
         publish_type(module, "Section", state->section_type) < 0)
         return -1;
     if (publish_type(module, "ArrayCore", state->array_type) < 0)
@@ -376,6 +380,8 @@ core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->export_type);
     Py_VISIT(state->region_type);
     Py_VISIT(state->region_view_type);
+    Py_VISIT(state->ring_type);
+    Py_VISIT(state->ring_view_type);
     Py_VISIT(state->section_type);
     Py_VISIT(state->section_view_type);
     Py_VISIT(state->tail_type);
@@ -420,6 +426,8 @@ core_free(void *module)
     Py_CLEAR(state->export_type);
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->region_view_type);
+    Py_CLEAR(state->ring_type);
+    Py_CLEAR(state->ring_view_type);
     Py_CLEAR(state->section_type);
     Py_CLEAR(state->section_view_type);
     Py_CLEAR(state->tail_type);
@@ -467,6 +475,8 @@ static PyMethodDef functions[] = {
     {"bind_numpy", Array_bind_numpy, METH_VARARGS,
      "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
      "Tell the core of NumPy: its types, and two arrays to check the layout on."},
+    {"_watch_again", Region_watch_again, METH_NOARGS, "Helper for guards, after a fork."},
+    {"_unwatch", Region_unwatch, METH_NOARGS, "Helper for guards, at exit."},
     {"_rebuild", Buffer_rebuild, METH_VARARGS, "Helper for pickle."},
 #ifdef GROWABLE_FAULT
     FAULT_FUNCTIONS

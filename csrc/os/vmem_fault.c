@@ -8,6 +8,7 @@
 #include "vmem_fault.h"
 
 #include "vmem.h"
+#include "vmem_guard.h"
 #include "vmem_section.h"
 
 #include <stdatomic.h>
@@ -138,3 +139,9 @@ WRAP(vmem_section_repeat,
      (const struct vmem_section *section, size_t offset, size_t size, unsigned times,
       enum vmem_access access, void **address),
      (section, offset, size, times, access, address))
+WRAP(vmem_guard_open, (void *address, size_t size, size_t unit, struct vmem_guard **guard),
+     (address, size, unit, guard))
+WRAP(vmem_guard_arm,
+     (struct vmem_guard *guard, void *address, size_t size, enum vmem_access access),
+     (guard, address, size, access))
+WRAP(vmem_guard_watch, (bool (*tell)(void *context), void *context), (tell, context))

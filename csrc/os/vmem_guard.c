@@ -478,10 +478,14 @@ static bool find_marked(struct vmem_guard *guard, size_t *at, unsigned char mark
     return false;
 }
 
-bool vmem_guard_is_armed(const struct vmem_guard *guard, const void *address)
+bool vmem_guard_is_armed(struct vmem_guard *guard, const void *address)
 {
     size_t page = page_at(guard, address);
-    return is_known(guard, page) && is_armed(guard, page);
+    if (!is_known(guard, page)) {
+        return false;
+    }
+    settle(guard, page);
+    return is_armed(guard, page);
 }
 
 bool vmem_guard_next_hit(struct vmem_guard *guard, size_t *at)

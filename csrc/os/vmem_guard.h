@@ -72,7 +72,7 @@ int vmem_guard_arm(struct vmem_guard *guard, void *address, size_t size, enum vm
  * caller has given it to them (vmem_protect). Pages that were never guarded may be in the range. */
 void vmem_guard_drop(struct vmem_guard *guard, void *address, size_t size, enum vmem_access access);
 
-bool vmem_guard_is_armed(const struct vmem_guard *guard, const void *address);
+bool vmem_guard_is_armed(struct vmem_guard *guard, const void *address);
 
 /* Finds the first page at or after the offset *at that was hit since it was guarded last, and
  * stores its offset from the start of the reservation in *at. False when there is none. */
@@ -88,10 +88,10 @@ size_t vmem_guard_count(const struct vmem_guard *guard);
 /* Pages that were opened without a hit because the process had no mapping left. */
 size_t vmem_guard_lost(const struct vmem_guard *guard);
 
-/* From now on `tell` is called soon after a hit, or several, by a thread that is started for it at
- * the first call in a process. It is called again a moment later while it returns false. One `tell`
- * a process: a second takes the first one's place. */
-int vmem_guard_watch(bool (*tell)(void));
+/* From now on `tell` is called with `context` soon after a hit, or several, by a thread that is
+ * started for it at the first call in a process. It is called again a moment later while it returns
+ * false. One `tell` a process: a second takes the first one's place. */
+int vmem_guard_watch(bool (*tell)(void *context), void *context);
 
 /* `tell` is not running and will not be called again. Not to be called by `tell`. */
 void vmem_guard_unwatch(void);

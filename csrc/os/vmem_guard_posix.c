@@ -333,7 +333,8 @@ static int go_in_front(unsigned index)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int pipe_ends[2] = {-1, -1}; /* read, write */
-static _Atomic(bool (*)(void)) told;
+static _Atomic(bool (*)(void *)) told;
+static _Atomic(void *) told_context;
 static _Atomic bool telling;
 
 void guard_lock(void)
@@ -422,8 +423,8 @@ void guard_wake(void)
 static bool tell(void)
 {
     atomic_store(&telling, true);
-    bool (*function)(void) = atomic_load(&told);
-    bool done = function == NULL || function();
+    bool (*function)(void *) = atomic_load(&told);
+    bool done = function == NULL || function(atomic_load(&told_context));
     atomic_store(&telling, false);
     return done;
 }
@@ -475,7 +476,7 @@ static int start_thread(void)
     return error;
 }
 
-int vmem_guard_watch(bool (*function)(void))
+int vmem_guard_watch(bool (*function)(void *), void *context)
 {
     guard_lock();
     int error = follow_forks();
@@ -489,6 +490,8 @@ int vmem_guard_watch(bool (*function)(void))
         }
     }
     if (error == 0) {
+        vmem_guard_unwatch();
+        atomic_store(&told_context, context);
         atomic_store(&told, function);
     }
     guard_unlock();

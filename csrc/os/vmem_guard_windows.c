@@ -17,7 +17,8 @@ const int guard_no_memory = ERROR_NOT_ENOUGH_MEMORY;
 static SRWLOCK lock = SRWLOCK_INIT;
 static void *handler; /* under the lock */
 static _Atomic(HANDLE) event;
-static _Atomic(bool (*)(void)) told;
+static _Atomic(bool (*)(void *)) told;
+static _Atomic(void *) told_context;
 static _Atomic bool telling;
 
 /* ---- the handler ------------------------------------------------------------------------- */
@@ -117,8 +118,8 @@ void guard_wake(void)
 static bool tell(void)
 {
     atomic_store(&telling, true);
-    bool (*function)(void) = atomic_load(&told);
-    bool done = function == NULL || function();
+    bool (*function)(void *) = atomic_load(&told);
+    bool done = function == NULL || function(atomic_load(&told_context));
     atomic_store(&telling, false);
     return done;
 }
@@ -150,11 +151,13 @@ static int start_thread(void)
     return 0;
 }
 
-int vmem_guard_watch(bool (*function)(void))
+int vmem_guard_watch(bool (*function)(void *), void *context)
 {
     guard_lock();
     int error = atomic_load(&event) != NULL ? 0 : start_thread();
     if (error == 0) {
+        vmem_guard_unwatch();
+        atomic_store(&told_context, context);
         atomic_store(&told, function);
     }
     guard_unlock();

@@ -11,7 +11,6 @@
 #include "vmem_place.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -212,18 +211,56 @@ static unsigned log2_of(size_t power)
     return log2;
 }
 
+/* Keeps the list in order; the folder is not. */
+static void insert_size(size_t sizes[VMEM_LARGE_PAGE_SIZES], size_t size)
+{
+    size_t at = VMEM_LARGE_PAGE_SIZES - 1; /* the last stays 0 */
+    if (!place_is_power_of_two(size) || size <= linux_page_size() || sizes[at - 1] != 0) {
+        return;
+    }
+    while (at > 0 && (sizes[at - 1] == 0 || sizes[at - 1] > size)) {
+        sizes[at] = sizes[at - 1];
+        at--;
+    }
+    sizes[at] = size;
+}
+
+/* "hugepages-2048kB" */
+static size_t size_in_name(const char *name)
+{
+    static const char start[] = "hugepages-";
+    size_t kib = 0;
+    if (strncmp(name, start, sizeof start - 1) != 0) {
+        return 0;
+    }
+    for (const char *c = name + sizeof start - 1; *c >= '0' && *c <= '9'; c++) {
+        kib = kib < SIZE_MAX / 10240 - 1 ? kib * 10 + (size_t)(*c - '0') : 0;
+    }
+    return kib * 1024;
+}
+
+struct entry {
+    uint64_t inode, next;
+    uint16_t length;
+    uint8_t type;
+    char name[];
+};
+
+/* By system call, since opendir allocates. One buffer holds more entries than there are sizes. */
 void linux_list_large_pages(size_t sizes[VMEM_LARGE_PAGE_SIZES])
 {
-    char path[64];
-    size_t count = 0;
-    for (unsigned log2 = log2_of(linux_page_size()) + 1;
-         log2 < 8 * sizeof(size_t) - 1 && log2 < 40 && count < VMEM_LARGE_PAGE_SIZES - 1; log2++) {
-        unsigned long kib = (unsigned long)(((size_t)1 << log2) / 1024);
-        snprintf(path, sizeof path, "/sys/kernel/mm/hugepages/hugepages-%lukB", kib);
-        if (access(path, F_OK) == 0) {
-            sizes[count++] = (size_t)1 << log2;
-        }
+    _Alignas(struct entry) char entries[2048];
+    int folder = linux_open("/sys/kernel/mm/hugepages");
+    if (folder < 0) {
+        return;
     }
+    long filled = syscall(SYS_getdents64, folder, entries, sizeof entries);
+    for (long at = 0; at < filled;) {
+        const struct entry *entry = (const void *)(entries + at);
+        insert_size(sizes, size_in_name(entry->name));
+        at += entry->length;
+    }
+    close(folder);
 }
 
 /* Lays large pages over ordinary reserved ones, all of them or none. */
@@ -256,7 +293,8 @@ unsigned linux_count_nodes(void)
 
 #define LONG_BITS (8 * (int)sizeof(unsigned long))
 
-/* The kernel's count of mask bits is one more than it looks at. */
+/* The kernel's count of mask bits is one more than it looks at. It has no reason of its own to say
+ * EPERM: that is what containers answer. */
 static int prefer_node(void *address, size_t size, int node)
 {
     unsigned long mask[MOST_NODES / LONG_BITS] = {0};
@@ -264,8 +302,11 @@ static int prefer_node(void *address, size_t size, int node)
         return EINVAL;
     }
     mask[node / LONG_BITS] = 1UL << (node % LONG_BITS);
-    return syscall(SYS_mbind, address, size, MPOL_PREFERRED, mask, (unsigned long)MOST_NODES + 1,
-                   0U) == 0 ? 0 : errno;
+    if (syscall(SYS_mbind, address, size, MPOL_PREFERRED, mask, (unsigned long)MOST_NODES + 1, 0U)
+        != 0) {
+        return errno == EPERM ? UNSUPPORTED : errno;
+    }
+    return 0;
 }
 
 static int probe_node(void *page, size_t size)
@@ -273,11 +314,11 @@ static int probe_node(void *page, size_t size)
     return prefer_node(page, size, (int)linux_count_nodes() - 1) == 0 ? YES : NO;
 }
 
-static _Atomic int node_answer = NOT_ASKED;
-
+/* Asked each time: a process may drop the right to it. */
 bool linux_can_prefer_node(void)
 {
-    return linux_ask(&node_answer, probe_node);
+    _Atomic int answer = NOT_ASKED;
+    return linux_ask(&answer, probe_node);
 }
 
 /* ---- vmem_reserve_at --------------------------------------------------------------------- */

@@ -252,15 +252,17 @@ static void lost_pages_are_told(void)
     drop(&r, 2);
     drop(&r, 3);
     drop(&r, 5);
-    CHECK(region_restore(&r, pages_of(0, 3), &lost, &count) == REGION_OK);
+    CHECK(region_restore(&r, pages_of(0, 3), true, &lost, &count) == REGION_OK && count == 1);
+    fixture.env.free(fixture.env.context, lost);
+    CHECK(region_restore(&r, pages_of(0, 3), false, &lost, &count) == REGION_OK);
     CHECK(!is_lost(lost, count, 0) && is_lost(lost, count, 2 * page));
     fixture.env.free(fixture.env.context, lost);
-    CHECK(region_restore(&r, pages_of(0, total), &lost, &count) == REGION_OK);
+    CHECK(region_restore(&r, pages_of(0, total), false, &lost, &count) == REGION_OK);
     CHECK(is_lost(lost, count, 3 * page) && is_lost(lost, count, 5 * page));
     CHECK(!is_lost(lost, count, 2 * page));
     fixture.env.free(fixture.env.context, lost);
     CHECK(region_check(&r) && r.witness_count == 0);
-    CHECK(region_restore(&r, pages_of(0, total), &lost, &count) == REGION_OK && lost == NULL);
+    CHECK(region_restore(&r, pages_of(0, total), false, &lost, &count) == REGION_OK && lost == NULL);
     close_region(&r);
 }
 
@@ -375,7 +377,7 @@ static int do_restore(struct region *r)
 {
     struct byte_range *lost;
     size_t count;
-    int error = region_restore(r, pages_of(0, r->pages.total), &lost, &count);
+    int error = region_restore(r, pages_of(0, r->pages.total), false, &lost, &count);
     fixture.env.free(fixture.env.context, lost);
     return error;
 }

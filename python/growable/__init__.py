@@ -25,6 +25,7 @@ from growable.errors import (
 if TYPE_CHECKING:
     from growable import aio as aio
     from growable.array import Array as Array
+    from growable.ring import RingBuffer as RingBuffer
     from growable.section import Section as Section
     from growable.table import Table as Table
 
@@ -62,6 +63,11 @@ def __getattr__(name: str) -> Any:
 
         globals()["Array"] = Array
         return Array
+    if name == "RingBuffer":
+        from growable.ring import RingBuffer
+
+        globals()["RingBuffer"] = RingBuffer
+        return RingBuffer
     if name == "Section":
         from growable.section import Section
 
@@ -78,7 +84,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(
-        {*globals(), *__all__, "Array", "Section", "Table", "aio"} - {"TYPE_CHECKING", "Any"}
+        {*globals(), *__all__, "Array", "RingBuffer", "Section", "Table", "aio"} - {"TYPE_CHECKING", "Any"}
     )
 
 
