@@ -20,6 +20,7 @@ DOCUMENTS = [
     "docs/buffer.md",
     "docs/bytesio.md",
     "docs/configuration.md",
+    "docs/guard.md",
     "docs/region.md",
     "docs/section.md",
     "docs/table.md",
