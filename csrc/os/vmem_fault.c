@@ -9,6 +9,7 @@
 
 #include "vmem.h"
 #include "vmem_section.h"
+#include "vmem_signal.h"
 
 #include <stdatomic.h>
 
@@ -136,3 +137,4 @@ WRAP(vmem_section_repeat,
      (const struct vmem_section *section, size_t offset, size_t size, unsigned times,
       enum vmem_access access, void **address),
      (section, offset, size, times, access, address))
+WRAP(vmem_signal_open, (uint64_t key, intptr_t *signal), (key, signal))
