@@ -28,6 +28,9 @@ POSIX_ONLY = {
         "the C library locks a descriptor while one thread reads it, and Python's FileIO waits for "
         "that lock with the GIL held"
     ),
+    "section/test_section_in_region.py::test_a_section_that_shrank_is_refused": (
+        "a file cannot be made shorter while a Section shows it"
+    ),
 }
 
 # Passes or fails for reasons of Wine or of the packages that run under it.
@@ -37,6 +40,9 @@ NOT_UNDER_WINE = {
     ),
     "buffer/test_leaks.py::test_read_from_a_descriptor": (
         "/proc is there and counts Wine's own descriptors"
+    ),
+    "region/test_region_discard.py::test_decommit_ends_a_discard": (
+        "MEM_RESET_UNDO is refused, so all that was discarded counts as lost"
     ),
 }
 

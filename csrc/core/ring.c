@@ -457,7 +457,8 @@ void ring_view_close(struct ring_view *view)
 static int check_views(const struct ring *r, uint64_t first, uint64_t last)
 {
     for (const struct ring_view *view = r->views; view != NULL; view = view->next) {
-        if (view->first < last && first < view->last) {
+        bool shows_any = view->first < view->last;
+        if (shows_any && view->first < last && first < view->last) {
             return RING_VIEWED;
         }
     }

@@ -746,12 +746,20 @@ view_of_all(RingObject *self, const char *operation)
     return Ring_view_of(self, choose_range, &range, operation);
 }
 
+/* An array has __index__, too, and means something else by it. */
+static bool
+is_number(RingObject *self, PyObject *key)
+{
+    PyTypeObject *ndarray = ring_state(self)->numpy.ndarray;
+    return PyIndex_Check(key) && (ndarray == NULL || !PyObject_TypeCheck(key, ndarray));
+}
+
 /* What a slice, or NumPy's other ways to index, gives is a copy, so that it holds up nothing. */
 static PyObject *
 Ring_subscript(PyObject *op, PyObject *key)
 {
     RingObject *self = as_ring(op);
-    if (PyIndex_Check(key))
+    if (is_number(self, key))
         return item_at(self, key);
     PyObject *view = view_of_all(self, "__getitem__");
     PyObject *part = view == NULL ? NULL : PyObject_GetItem(view, key);
@@ -908,13 +916,22 @@ get_gone(PyObject *op, void *closure)
 
 /* The buffer protocol: all items, as they are now. */
 
+/* Their type is NumPy's to describe: it is the array's buffer. */
 static int
-Ring_getbuffer(PyObject *op, Py_buffer *buffer, int flags)
+get_array_buffer(RingObject *self, Py_buffer *buffer, int flags)
 {
-    RingObject *self = as_ring(op);
+    PyObject *view = view_of_all(self, "__buffer__");
+    int result = view == NULL ? -1 : PyObject_GetBuffer(view, buffer, flags);
+    Py_XDECREF(view);
+    return result;
+}
+
+static int
+get_bytes_buffer(RingObject *self, Py_buffer *buffer, int flags)
+{
+    PyObject *op = (PyObject *)self;
     struct ring_items items;
     struct ring_view *view = PyMem_Malloc(sizeof *view);
-    buffer->obj = NULL;
     if (view == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -928,6 +945,15 @@ Ring_getbuffer(PyObject *op, Py_buffer *buffer, int flags)
     ring_view_open(&self->ring, &items, 0, items.count, view);
     buffer->internal = view;
     return 0;
+}
+
+static int
+Ring_getbuffer(PyObject *op, Py_buffer *buffer, int flags)
+{
+    RingObject *self = as_ring(op);
+    buffer->obj = NULL;
+    return self->dtype == NULL ? get_bytes_buffer(self, buffer, flags)
+                               : get_array_buffer(self, buffer, flags);
 }
 
 static void

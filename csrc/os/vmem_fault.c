@@ -10,6 +10,7 @@
 #include "vmem.h"
 #include "vmem_guard.h"
 #include "vmem_section.h"
+#include "vmem_signal.h"
 
 #include <stdatomic.h>
 
@@ -145,3 +146,4 @@ WRAP(vmem_guard_arm,
      (struct vmem_guard *guard, void *address, size_t size, enum vmem_access access),
      (guard, address, size, access))
 WRAP(vmem_guard_watch, (bool (*tell)(void *context), void *context), (tell, context))
+WRAP(vmem_signal_open, (uint64_t key, intptr_t *signal), (key, signal))

@@ -306,7 +306,7 @@ static int make_nascent(char *path, size_t size, int *file)
         }
         int new_file = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
         if (new_file < 0 && errno != EEXIST) {
-            return errno;
+            return errno == ENOENT ? ENOTSUP : errno; /* there is no such folder */
         }
         if (new_file >= 0 && flock(new_file, LOCK_SH | LOCK_NB) == 0 && fstat(new_file, &found) == 0
             && found.st_nlink != 0) {
