@@ -76,9 +76,6 @@ class RingBuffer(RingCore):
         size, how = (1, None) if dtype is None else _items_of(dtype)
         return super().__new__(cls, capacity, size, how, overwrite, section)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Accept what `__new__` has used."""
-
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of `view()`."""
