@@ -17,10 +17,10 @@ COVERAGE_VENV := $(VENV)-coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types ctest coverage clean
+.PHONY: help demo test test-windows lint format types ctest coverage clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
 	    awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo ## see it work on real files, beside the built-in ways
@@ -45,6 +45,9 @@ ctest: $(VENV)/.cmake ## build and run the C tests
 	PATH="$(abspath $(BIN)):$$PATH" cmake --preset dev
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build --preset dev -j2
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset dev $(ARGS)
+
+test-windows: ## the C and the Python tests for Windows, under Wine 8 and 10 (long; on Debian)
+	PYTHON="$(PYTHON)" ARGS="$(ARGS)" .ci/wine all
 
 coverage: $(COVERAGE_VENV)/.made ## lines of csrc/ that the Python tests reach
 	rm -rf build/coverage

@@ -1,4 +1,4 @@
-"""Instructions per call of Buffer, BytesIO or Array and of what they stand in for, by valgrind.
+"""Instructions per call of Buffer, BytesIO, Array or Table and of their peers, by valgrind.
 
 A count does not depend on what else the machine does, so small differences can be seen that no
 clock shows. Every operation is run for two numbers of iterations and only their difference is
@@ -35,7 +35,6 @@ from bench import EXIT_MISSED, EXIT_USAGE, heading, print_json, table
 
 Operation: TypeAlias = Callable[[Any, int], None]
 
-FEW, MANY = 20_000, 120_000
 WARM_UP = 1_000
 LOOP = "empty loop"
 SIXTEEN = b"0123456789abcdef"
@@ -243,6 +242,38 @@ def extend_rows(made: tuple[Callable[[], Any], Any], count: int) -> None:
         contents.extend(piece)
 
 
+# The same for rows of three columns. The values are variables: a tuple of constants would be made
+# once and for all.
+
+
+def append_to_lists(kind: Callable[[], Any], count: int) -> None:
+    columns, x, y, n = kind(), 1.5, 2.5, 65
+    for _ in repeat(None, count):
+        columns["x"].append(x)
+        columns["y"].append(y)
+        columns["n"].append(n)
+
+
+def append_by_name(kind: Callable[[], Any], count: int) -> None:
+    table, x, y, n = kind(), 1.5, 2.5, 65
+    for _ in repeat(None, count):
+        table.append(x=x, y=y, n=n)
+
+
+def append_tuple(kind: Callable[[], Any], count: int) -> None:
+    rows, x, y, n = kind(), 1.5, 2.5, 65
+    for _ in repeat(None, count):
+        rows.append((x, y, n))
+
+
+def extend_lists(made: tuple[Callable[[], Any], Any], count: int) -> None:
+    kind, piece = made
+    columns = kind()
+    for _ in repeat(None, count):
+        for name, values in piece.items():
+            columns[name].extend(values)
+
+
 # What the operations are given, for the peer and for ours, by their titles.
 
 Subjects: TypeAlias = Mapping[str, tuple[Any, Any]]
@@ -277,6 +308,29 @@ def array_subjects() -> Subjects:
     }
 
 
+def table_subjects() -> Subjects:
+    from functools import partial
+
+    import numpy as np
+    from growable import Table
+
+    schema = {"x": "f8", "y": "f8", "n": "i8"}
+    table = partial(Table, schema)
+    values = {"x": [1.5] * 10, "y": [2.5] * 10, "n": [65] * 10}
+    arrays = {name: np.array(values[name], dtype) for name, dtype in schema.items()}
+
+    def lists() -> dict[str, list[Any]]:
+        return {name: [] for name in schema}
+
+    return {
+        LOOP: (list, list),
+        "append(x=, y=, n=), dict of lists": (lists, table),
+        "append((x, y, n)), list of tuples": (list, table),
+        "extend(dict of 3 x 10), dict of lists": ((lists, values), (table, values)),
+        "extend(dict of 3 arrays), dict of lists": ((lists, arrays), (table, arrays)),
+    }
+
+
 @dataclass(frozen=True)
 class Suite:
     """Operations that are counted for two types, and how many times fewer ours must need.
@@ -289,6 +343,8 @@ class Suite:
     subjects: Callable[[], Subjects]
     operations: Mapping[str, Operation | tuple[Operation, Operation]]
     targets: Mapping[str, float]
+    few: int = 20_000
+    many: int = 120_000
 
 
 SUITES = {
@@ -361,6 +417,21 @@ SUITES = {
         },
         {"append(float), array('d')": 3.0, "view(), np.frombuffer(b)": 1.0},
     ),
+    "Table": Suite(
+        "its peer",
+        "Table",
+        table_subjects,
+        {
+            LOOP: empty_loop,
+            "append(x=, y=, n=), dict of lists": (append_to_lists, append_by_name),
+            "append((x, y, n)), list of tuples": append_tuple,
+            "extend(dict of 3 x 10), dict of lists": (extend_lists, extend_rows),
+            "extend(dict of 3 arrays), dict of lists": (extend_lists, extend_rows),
+        },
+        {},
+        few=1_000,
+        many=6_000,
+    ),
 }
 
 
@@ -371,8 +442,8 @@ def plan(suite: Suite) -> Iterator[tuple[str, str, int]]:
     """Yield the counted sections in order: operation, type, iterations."""
     for name in suite.operations:
         for kind in (suite.peer, suite.ours):
-            yield name, kind, FEW
-            yield name, kind, MANY
+            yield name, kind, suite.few
+            yield name, kind, suite.many
 
 
 def own_code(operation: Operation) -> Operation:
@@ -474,7 +545,8 @@ def per_call(suite: Suite, sections: list[int]) -> dict[str, dict[str, float]]:
     totals = dict(zip(plan(suite), sections, strict=True))
     return {
         name: {
-            kind: (totals[name, kind, MANY] - totals[name, kind, FEW]) / (MANY - FEW)
+            kind: (totals[name, kind, suite.many] - totals[name, kind, suite.few])
+            / (suite.many - suite.few)
             for kind in (suite.peer, suite.ours)
         }
         for name in suite.operations

@@ -23,12 +23,26 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import support
+import windows
 from growable import Buffer
 
 Make = Callable[..., Buffer]
 
 KINDS = [Buffer, support.SubBuffer]
 KIND_IDS = ["exact", "subclass"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what `windows.py` lists, on Windows."""
+    names = {item: item.nodeid.removeprefix("tests/") for item in items}
+    for key, reason in windows.left_out().items():
+        for item, name in names.items():
+            if windows.names(name, key):
+                item.add_marker(pytest.mark.skip(reason=reason))
+    if not any("::" in argument for argument in config.args):
+        stale = windows.stale(names.values())
+        if stale:
+            raise pytest.UsageError(f"tests/windows.py names no test: {', '.join(stale)}")
 
 
 @pytest.fixture(params=KINDS, ids=KIND_IDS)

@@ -108,10 +108,17 @@ def test_set_defaults_changes_what_is_given() -> None:
     assert defaults() == {
         "reservation": 128 * MiB,
         "pool_budget": 8 * MiB,
+        "pool_limit": before["pool_limit"],
         "huge_pages": False,
     }
     growable.set_defaults(huge_pages="auto", pool_budget=0)
-    assert defaults() == {"reservation": 128 * MiB, "pool_budget": 0, "huge_pages": "auto"}
+    growable.set_defaults(pool_limit="2GiB")
+    assert defaults() == {
+        "reservation": 128 * MiB,
+        "pool_budget": 0,
+        "pool_limit": 2 * GiB,
+        "huge_pages": "auto",
+    }
     growable.set_defaults()
     assert defaults()["reservation"] == 128 * MiB
 
@@ -125,6 +132,8 @@ def test_set_defaults_changes_what_is_given() -> None:
         ({"pool_budget": -1}, ValueError),
         ({"pool_budget": "1 parsec"}, ValueError),
         ({"pool_budget": b"1"}, TypeError),
+        ({"pool_limit": -1}, ValueError),
+        ({"pool_limit": 1.0}, TypeError),
         ({"huge_pages": "yes"}, ValueError),
         ({"huge_pages": 1}, TypeError),
     ],
@@ -156,12 +165,14 @@ def test_environment_is_read() -> None:
         {
             "GROWABLE_RESERVATION": "2GiB",
             "GROWABLE_POOL_BUDGET": "1000000",
+            "GROWABLE_POOL_LIMIT": "2 MB",
             "GROWABLE_HUGE_PAGES": "off",
         }
     )
     assert defaults() == {
         "reservation": 2 * GiB,
         "pool_budget": 1_000_000,
+        "pool_limit": 2_000_000,
         "huge_pages": False,
     }
 
@@ -248,8 +259,14 @@ def test_info_is_complete() -> None:
         "pool",
     ]
     assert set(found["limits"]) == {"address_space", "data", "mappings", "locked"}
-    assert set(found["defaults"]) == {"reservation", "pool_budget", "huge_pages"}
-    assert set(found["pool"]) == {"reservations", "reserved_bytes", "pooled", "pooled_bytes"}
+    assert set(found["defaults"]) == {"reservation", "pool_budget", "pool_limit", "huge_pages"}
+    assert set(found["pool"]) == {
+        "reservations",
+        "reserved_bytes",
+        "pooled",
+        "pooled_bytes",
+        "discarded_bytes",
+    }
     assert found["version"] == growable.__version__
     assert found["page_size"] >= 4096
     assert found["granularity"] % found["page_size"] == 0

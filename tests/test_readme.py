@@ -20,6 +20,8 @@ DOCUMENTS = [
     "docs/buffer.md",
     "docs/bytesio.md",
     "docs/configuration.md",
+    "docs/region.md",
+    "docs/section.md",
     "docs/table.md",
 ]
 LINKED = [
@@ -28,6 +30,7 @@ LINKED = [
     "CONTRIBUTING.md",
     "docs/memory-model.md",
     "docs/platforms.md",
+    "docs/recipes/README.md",
 ]
 
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -8,12 +8,12 @@
 _Static_assert((int)ENV_LARGE_PAGE_SIZES == VMEM_LARGE_PAGE_SIZES, "all sizes are told");
 
 int
-env_open(struct buffer_env *env, size_t reservation, size_t budget)
+env_open(struct buffer_env *env, const struct env_settings *settings)
 {
     env->pool = env->allocate(env->context, sizeof *env->pool);
     if (env->pool == NULL)
         return ENV_NO_MEMORY;
-    int error = pool_init(env->pool, reservation, budget);
+    int error = pool_init(env->pool, settings);
     if (error != 0) {
         env->free(env->context, env->pool);
         env->pool = NULL;
@@ -32,12 +32,17 @@ env_close(struct buffer_env *env)
 }
 
 void
-env_configure(struct buffer_env *env, size_t reservation, size_t budget)
+env_configure(struct buffer_env *env, const struct env_settings *settings)
 {
-    env->pool->reservation = reservation;
-    env->pool->budget = budget;
-    env->pool->attainable = ENV_NO_LIMIT; /* what was refused before is asked for again */
-    pool_clear(env->pool); /* idle ranges have the old size */
+    pool_configure(env->pool, settings);
+}
+
+size_t
+env_trim(struct buffer_env *env)
+{
+    size_t memory = env->pool->idle_bytes + env->pool->idle_discarded;
+    pool_clear(env->pool);
+    return memory;
 }
 
 static void
@@ -89,12 +94,12 @@ env_query(struct buffer_env *env, struct env_facts *facts)
     pool_look_again(pool);
     query_system(&pool->info, facts);
     query_capabilities(&pool->info, facts);
-    facts->reservation = pool->reservation;
-    facts->budget = pool->budget;
+    facts->settings = (struct env_settings){pool->reservation, pool->budget, pool->limit};
     facts->reservations = pool->live;
     facts->reserved_bytes = pool->live_bytes + pool->exact_bytes;
     facts->pooled = pool->idle_count;
     facts->pooled_bytes = pool->idle_bytes;
+    facts->discarded_bytes = pool->idle_discarded;
 }
 
 void

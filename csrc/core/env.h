@@ -15,6 +15,12 @@
 
 struct pool;
 
+/* Bytes. Reservation: the addresses that a buffer without a capacity gets. Budget: the warm memory
+ * kept in idle reservations. Limit: all memory kept there, with that which the system may take. */
+struct env_settings {
+    size_t reservation, budget, limit;
+};
+
 /* The caller sets the callbacks, then calls env_open. */
 struct buffer_env {
     void *(*allocate)(void *context, size_t size);
@@ -28,14 +34,16 @@ struct buffer_env {
 
 /* 0, the system's error code, or ENV_NO_MEMORY. */
 enum { ENV_NO_MEMORY = -1 };
-int env_open(struct buffer_env *env, size_t reservation, size_t budget);
+int env_open(struct buffer_env *env, const struct env_settings *settings);
 
 /* No buffer of the environment may be alive. */
 void env_close(struct buffer_env *env);
 
-/* Sets the bytes that a buffer without a capacity reserves, and the warm bytes kept in idle
- * reservations. Buffers alive keep what they have. */
-void env_configure(struct buffer_env *env, size_t reservation, size_t budget);
+/* Buffers alive keep what they have. */
+void env_configure(struct buffer_env *env, const struct env_settings *settings);
+
+/* Releases idle reservations; the bytes of memory that were in them. */
+size_t env_trim(struct buffer_env *env);
 
 enum { ENV_LARGE_PAGE_SIZES = 8 };
 
@@ -50,9 +58,10 @@ struct env_facts {
     bool reserve_lazy, discard, populate, advise_huge, name, remap, query_resident;
     bool lock, prefetch, large_pages, query_memory, set_caching, undo_discard, offer;
     bool placeholder, prefer_node, query_node, write_watch; /* after env_probe */
-    size_t reservation, budget;            /* the defaults in force */
+    struct env_settings settings;          /* in force */
     size_t reservations, reserved_bytes;   /* with buffers or idle */
     size_t pooled, pooled_bytes;           /* idle, and the warm bytes in them */
+    size_t discarded_bytes;                /* more in them, which the system may take */
 };
 
 /* Asks the system anew. */

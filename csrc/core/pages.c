@@ -5,6 +5,7 @@
  */
 #include "pages.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { FIRST_ROOM = 4, SPLITS = 2 };
@@ -19,7 +20,8 @@ static bool
 are_alike(struct page_traits a, struct page_traits b)
 {
     return a.piece == b.piece && a.state == b.state && a.access == b.access &&
-           a.guarded == b.guarded && a.discarded == b.discarded;
+           a.guarded == b.guarded && a.discarded == b.discarded &&
+           a.mapped_as == b.mapped_as;
 }
 
 bool
@@ -87,6 +89,7 @@ replace_runs(struct pages *p, size_t from, size_t to, const struct page_run *fre
 void
 pages_set(struct pages *p, size_t first, size_t count, struct page_traits traits)
 {
+    assert(count != 0 && first < p->total && count <= p->total - first);
     size_t i = index_of(p, first), j = index_of(p, first + count - 1);
     struct page_run left = p->runs[i], middle = {first, count, traits};
     struct page_run right = {first + count, end_of(&p->runs[j]) - first - count, p->runs[j].traits};

@@ -37,6 +37,7 @@ struct page_traits {
     uint8_t access; /* enum pages_access; ACCESS_NONE unless committed or mapped */
     bool guarded;   /* a guard was set and not taken off; it may have been tripped since */
     uint8_t discarded; /* enum pages_discarded */
+    uint8_t mapped_as; /* the access that mapped pages were mapped with: the most they may have */
 };
 
 struct page_range {

@@ -62,12 +62,10 @@ address_budget(const struct pool *pool)
 }
 
 int
-pool_init(struct pool *pool, size_t reservation, size_t budget)
+pool_init(struct pool *pool, const struct env_settings *settings)
 {
     memset(pool, 0, sizeof *pool);
-    pool->reservation = reservation;
-    pool->budget = budget;
-    pool->attainable = (size_t)-1;
+    pool_configure(pool, settings);
     pool->query_limits = vmem_query_limits;
     int error = vmem_query(&pool->info);
     pool->most_lazy = pool->info.max_mappings / 4;
@@ -83,6 +81,11 @@ keep_what_was_known(struct vmem_info *now, const struct vmem_info *before)
         now->max_mappings = before->max_mappings;
         now->overcommit = before->overcommit;
         now->thp = before->thp;
+        now->numa_nodes = before->numa_nodes;
+    }
+    if (!now->can_large_pages) {
+        now->can_large_pages = before->can_large_pages;
+        memcpy(now->large_page_sizes, before->large_page_sizes, sizeof now->large_page_sizes);
     }
     if (before->can_advise_huge && !now->can_advise_huge) {
         now->can_advise_huge = true;
@@ -137,20 +140,34 @@ pool_discard(struct pool *pool, struct range *range)
 }
 
 static size_t
+discarded_bytes(const struct range *range)
+{
+    return range->dirty > range->committed ? range->dirty - range->committed : 0;
+}
+
+static size_t
 warm_bytes(const struct range *range)
 {
     return range->dirty < range->committed ? range->dirty : range->committed;
 }
 
+static void
+push_idle(struct pool *pool, const struct range *range)
+{
+    pool->idle[pool->idle_count++] = (struct idle_range){.range = *range, .since = pool->given};
+    pool->idle_bytes += warm_bytes(range);
+    pool->idle_discarded += discarded_bytes(range);
+}
+
 static struct range
 pop_idle(struct pool *pool, size_t slot)
 {
-    struct range range = pool->idle[slot];
-    pool->idle_bytes -= warm_bytes(&range);
+    struct idle_range idle = pool->idle[slot];
+    pool->idle_bytes -= warm_bytes(&idle.range);
+    pool->idle_discarded -= discarded_bytes(&idle.range);
     pool->idle_count--;
-    memmove(&pool->idle[slot], &pool->idle[slot + 1],
-            (pool->idle_count - slot) * sizeof range);
-    return range;
+    memmove(&pool->idle[slot], &pool->idle[slot + 1], (pool->idle_count - slot) * sizeof idle);
+    return idle.range;
 }
 
 void
@@ -160,6 +177,16 @@ pool_clear(struct pool *pool)
         struct range range = pop_idle(pool, pool->idle_count - 1);
         pool_discard(pool, &range);
     }
+}
+
+void
+pool_configure(struct pool *pool, const struct env_settings *settings)
+{
+    pool->reservation = settings->reservation;
+    pool->budget = settings->budget;
+    pool->limit = settings->limit;
+    pool->attainable = (size_t)-1; /* what was refused before is asked for again */
+    pool_clear(pool);
 }
 
 bool
@@ -210,19 +237,43 @@ drop_idle(struct pool *pool, size_t slot)
 
 /* Idle ranges smaller than a new one would be come from a time when addresses were short. A buffer
  * that got one would meet its end too early, so they go. */
-static bool
-take_idle(struct pool *pool, size_t least, struct range *range)
+static void
+drop_small(struct pool *pool)
 {
     size_t preferred = preferred_size(pool);
     for (size_t slot = pool->idle_count; slot-- > 0;) {
-        if (pool->idle[slot].size < preferred)
+        if (pool->idle[slot].range.size < preferred)
             drop_idle(pool, slot);
-        else if (pool->idle[slot].size >= least) {
-            *range = pop_idle(pool, slot);
-            return true;
-        }
     }
-    return false;
+}
+
+/* The one given last is the warmest. Only a buffer that needs no more than a page, and so is here
+ * because somebody looks at it, leaves offered memory to those that grow. */
+static size_t
+find_idle(const struct pool *pool, size_t least)
+{
+    size_t found = POOL_SLOTS;
+    for (size_t slot = pool->idle_count; slot-- > 0;) {
+        const struct idle_range *idle = &pool->idle[slot];
+        if (idle->range.size < least)
+            continue;
+        if (least > pool->info.page_size || discarded_bytes(&idle->range) == 0)
+            return slot;
+        if (found == POOL_SLOTS)
+            found = slot;
+    }
+    return found;
+}
+
+static bool
+take_idle(struct pool *pool, size_t least, struct range *range)
+{
+    drop_small(pool);
+    size_t slot = find_idle(pool, least);
+    if (slot == POOL_SLOTS)
+        return false;
+    *range = pop_idle(pool, slot);
+    return true;
 }
 
 static size_t
@@ -304,9 +355,9 @@ is_data_short(const struct pool *pool)
 int
 pool_take(struct pool *pool, size_t least, struct range *range)
 {
-    least = growth_round_up(least, pool->info.granularity);
     if (take_idle(pool, least, range))
         return 0;
+    least = growth_round_up(least, pool->info.granularity);
     pool->query_limits(&pool->info);
     if (is_data_short(pool))
         return POOL_REFUSED;
@@ -354,31 +405,75 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
     if (error != 0)
         return error;
     *counter_of(pool, range) += size - range->size;
+    if (range->dirty > range->committed)
+        range->dirty = range->committed;
     range->base = base;
     range->size = size;
     return 0;
 }
 
-/* Decommits what the budget does not allow to stay warm. */
-static bool
-cool_down(struct pool *pool, struct range *range)
+/* How much of a range may stay warm. */
+static size_t
+warm_share(const struct pool *pool, const struct range *range)
 {
     size_t left = pool->budget > pool->idle_bytes ? pool->budget - pool->idle_bytes : 0;
-    if (warm_bytes(range) <= left && !pool_is_frugal(pool))
-        return true;
     if (pool_is_frugal(pool))
         left = 0; /* what stands idle here is missing elsewhere in the program */
+    else if (range->dirty <= left)
+        return range_end(range);
     size_t unit = range->huge && left >= GROWTH_COMMIT_BLOCK ? GROWTH_COMMIT_BLOCK : WARM_MINIMUM;
-    size_t keep = left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, unit);
-    if (keep >= range->committed)
-        return true;
-    if (vmem_decommit(range->base + keep, range->committed - keep) != 0)
+    return left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, unit);
+}
+
+/* Offers what is past `keep` to the system. It is not worth it for small pages: taking them from the
+ * program and giving them back costs nearly as much as new ones. */
+static bool
+discard(struct pool *pool, struct range *range, size_t keep)
+{
+    size_t end = growth_round_up(range->dirty, GROWTH_COMMIT_BLOCK);
+    size_t memory = pool->idle_bytes + pool->idle_discarded;
+    if (end > range_end(range))
+        end = range_end(range);
+    if (!range->huge || !pool->info.can_discard || pool_is_frugal(pool) ||
+        memory >= pool->limit || end > pool->limit - memory || end <= keep)
+        return false;
+    if (vmem_discard(range->base + keep, end - keep) != 0)
+        return false;
+    if (end < range->committed) /* nothing stands there; where it fails, nothing will */
+        (void)vmem_decommit(range->base + end, range->committed - end);
+    range->committed = keep;
+    range->dirty = end;
+    return true;
+}
+
+static bool
+decommit(struct range *range, size_t keep)
+{
+    if (vmem_decommit(range->base + keep, range_end(range) - keep) != 0)
         return false;
     range->committed = keep;
     range->huge = false; /* the advice went with the pages */
     if (range->dirty > keep)
         range->dirty = keep;
     return true;
+}
+
+/* Gives up the memory that the budget does not allow to stay. */
+static bool
+cool_down(struct pool *pool, struct range *range)
+{
+    size_t keep = warm_share(pool, range);
+    if (keep >= range_end(range) || discard(pool, range, keep))
+        return true;
+    return decommit(range, keep);
+}
+
+/* What nobody has wanted for so long is not wanted. */
+static void
+drop_forgotten(struct pool *pool)
+{
+    if (pool->idle_count > 0 && pool->given - pool->idle[0].since > POOL_PATIENCE)
+        drop_idle(pool, 0);
 }
 
 static bool
@@ -393,11 +488,12 @@ worth_keeping(const struct pool *pool, const struct range *range)
 void
 pool_give(struct pool *pool, struct range *range)
 {
+    pool->given++;
+    drop_forgotten(pool);
     if (!worth_keeping(pool, range) || !cool_down(pool, range)) {
         pool_discard(pool, range);
         return;
     }
-    pool->idle[pool->idle_count++] = *range;
-    pool->idle_bytes += warm_bytes(range);
+    push_idle(pool, range);
     memset(range, 0, sizeof *range);
 }

@@ -3,7 +3,9 @@
  * A reservation costs about 20 microseconds to make, fill and release, so the last ones given
  * back are kept, with the first pages committed and warm, up to a budget.
  *
- * What a reader would get wrong: a range from the pool may hold old contents; see range.h.
+ * What a reader would get wrong: a range from the pool may hold old contents; see range.h. And memory
+ * past the budget that stands in huge pages is not decommitted but discarded: the system takes it when
+ * it is short of memory, and until then it counts as resident.
  *
  * Not thread-safe: the caller serialises all calls on one pool.
  */
@@ -13,10 +15,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "env.h"
 #include "range.h"
 #include "vmem.h"
 
-enum { POOL_SLOTS = 64 };
+enum {
+    POOL_SLOTS = 64,
+    POOL_PATIENCE = 1024 /* a range that waits while so many come goes */
+};
+
+struct idle_range {
+    struct range range;
+    size_t since; /* pool.given when it came */
+};
 
 struct pool {
     struct vmem_info info;
@@ -25,20 +36,23 @@ struct pool {
     size_t reservation; /* bytes that a buffer without a capacity asks for */
     size_t attainable;  /* the largest reservation worth asking for; see reserve_halving */
     size_t budget;      /* bytes of warm memory kept in idle ranges; 64 KiB a range come on top */
+    size_t limit;       /* bytes of memory in idle ranges, discarded ones included */
     size_t live;        /* ranges out with buffers or idle */
     size_t live_lazy;   /* how many of them are lazy */
     size_t most_lazy;   /* how many may be: each that is released may split a mapping */
     size_t live_bytes;  /* their addresses, but for exact ranges */
     size_t exact_bytes; /* the addresses of exact ranges */
     size_t idle_bytes;  /* warm memory in idle ranges */
+    size_t idle_discarded; /* memory in idle ranges that the system may take */
     size_t idle_count;
-    struct range idle[POOL_SLOTS];
+    size_t given;       /* ranges given so far */
+    struct idle_range idle[POOL_SLOTS]; /* the one that waits longest stands first */
 };
 
 /* The result of a refusal that no system call made: the pool's own limits were reached. */
 enum { POOL_REFUSED = -1 };
 
-int pool_init(struct pool *pool, size_t reservation, size_t budget);
+int pool_init(struct pool *pool, const struct env_settings *settings);
 
 /* Releases the idle ranges. Ranges still out stay valid; giving them back afterwards is fine. */
 void pool_clear(struct pool *pool);
@@ -63,6 +77,9 @@ bool pool_is_cheap(const struct pool *pool);
 
 /* Releases the idle ranges because memory or addresses are short; whether there were any. */
 bool pool_relieve(struct pool *pool);
+
+/* Sets what pool_init took, and releases the idle ranges, which have the old size. */
+void pool_configure(struct pool *pool, const struct env_settings *settings);
 
 /* Bytes that a buffer may keep committed past its contents after it shrank. */
 size_t pool_slack(const struct pool *pool);

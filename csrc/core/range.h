@@ -10,7 +10,9 @@
 #include <stddef.h>
 
 /* [0, committed) is accessible but for what the owner decommitted; [dirty, committed) reads as
- * zero. */
+ * zero. In a range from the pool `dirty` may be more than `committed`: then it is a multiple of the
+ * page size, and [committed, dirty) are pages that the last owner used and the system may take. To
+ * commit them costs nothing, and whoever decommits what follows decommits them too. */
 struct range {
     char *base;
     size_t size;
@@ -20,5 +22,12 @@ struct range {
     bool lazy; /* accessible as a whole; its pages are never decommitted */
     bool huge; /* huge pages were asked for */
 };
+
+/* Where the pages end that a decommit has to reach. */
+static inline size_t
+range_end(const struct range *range)
+{
+    return range->dirty > range->committed ? range->dirty : range->committed;
+}
 
 #endif

@@ -4,6 +4,7 @@
  * that nothing can fail between a call that succeeded and the note of it.
  */
 #include "region_private.h"
+#include "section.h"
 
 #include <string.h>
 
@@ -42,6 +43,7 @@ region_wrong_state(struct region *r, const struct page_run *span)
     r->failed_offset = span->first * r->page_size;
     r->failed_size = span->count * r->page_size;
     r->found = span->traits;
+    r->found.guarded = false; /* told only by who has asked whether it still is */
     return REGION_WRONG_STATE;
 }
 
@@ -219,8 +221,10 @@ region_each_piece(struct region *r, struct page_range range, region_act *act, un
 void
 region_tell_committed(struct region *r)
 {
-    size_t pages = pages_in_state(&r->pages, PAGES_COMMITTED);
-    r->env->committed(r->env->context, r->base, pages * r->page_size);
+    size_t committed = pages_in_state(&r->pages, PAGES_COMMITTED) * r->page_size;
+    if (committed != r->told_committed)
+        r->env->committed(r->env->context, r->base, committed);
+    r->told_committed = committed;
 }
 
 /* Lifecycle. */
@@ -284,6 +288,8 @@ reserve(struct region *r)
     struct vmem_place place = place_of(&r->options, region_info(r)->granularity);
     void *address;
     int error = vmem_reserve_at(r->reserved, &place, &address);
+    if (error != 0 && !vmem_is_occupied(error) && pool_relieve(r->env->pool))
+        error = vmem_reserve_at(r->reserved, &place, &address);
     if (error == 0) {
         r->base = address;
         return REGION_OK;
@@ -362,7 +368,9 @@ region_close(struct region *r)
 {
     if (r->released)
         return;
-    r->env->committed(r->env->context, r->base, 0);
+    if (r->told_committed != 0)
+        r->env->committed(r->env->context, r->base, 0);
+    region_close_guard(r);
     (void)vmem_release(r->base, r->reserved);
     pages_free(&r->pages);
     r->env->free(r->env->context, r->witnesses);
@@ -393,9 +401,13 @@ commit_piece(struct region *r, struct page_range part, unsigned access)
     return vmem_commit_as(region_address(r, part), region_bytes(r, part), (enum vmem_access)access);
 }
 
+/* Pages that are copied when they are written have an access of their own. */
 static int
 protect_piece(struct region *r, struct page_range part, unsigned access)
 {
+    if (pages_at(&r->pages, part.first)->traits.mapped_as == ACCESS_WC)
+        return section_protect_copy(region_address(r, part), region_bytes(r, part),
+                                    (enum section_access)access);
     return vmem_protect(region_address(r, part), region_bytes(r, part), (enum vmem_access)access);
 }
 
@@ -429,6 +441,8 @@ note_access(struct region *r, struct page_range range, enum pages_state from, un
         if (traits.state == from)
             traits.state = PAGES_COMMITTED;
         traits.access = (uint8_t)access;
+        if (traits.mapped_as == ACCESS_WC && access == ACCESS_RW)
+            traits.access = ACCESS_WC;
         traits.guarded = false;
         pages_set(&r->pages, span.first, span.count, traits);
     }
@@ -449,9 +463,13 @@ set_access(struct region *r, struct page_range range, unsigned access, region_ac
     size_t done;
     if (!pages_prepare(&r->pages))
         return REGION_NO_MEMORY;
+    region_take_guards_off(r, range, access);
     int system_error = region_each_piece(r, range, act, access, &done);
+    if (system_error != 0 && pool_relieve(r->env->pool))
+        system_error = region_each_piece(r, range, act, access, &done);
     if (system_error != 0) {
         undo(r, range);
+        region_put_guards_back(r, range);
         return region_refused(r, failure, range, system_error);
     }
     note_access(r, range, PAGES_RESERVED, access);
@@ -489,6 +507,32 @@ protect_write_combined(struct region *r, struct page_range part, unsigned access
                                 (enum vmem_access)access, VMEM_WRITE_COMBINED);
 }
 
+/* Whether pages that were mapped with one access may have another. */
+static bool
+mapping_allows(unsigned mapped_as, unsigned access)
+{
+    static const unsigned char allowed[] = {
+        [ACCESS_NONE] = 1u << ACCESS_NONE,
+        [ACCESS_R] = 1u << ACCESS_NONE | 1u << ACCESS_R,
+        [ACCESS_RW] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW,
+        [ACCESS_RX] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RX,
+        [ACCESS_RWX] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW | 1u << ACCESS_RX |
+                       1u << ACCESS_RWX,
+        [ACCESS_WC] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW,
+    };
+    return (allowed[mapped_as] >> access & 1u) != 0;
+}
+
+/* The systems differ in what they let a mapping become; this is what all of them do. */
+static int
+check_mappings(struct region *r, struct page_range range, unsigned access)
+{
+    PAGES_EACH(&r->pages, range, span)
+        if (span.traits.state == PAGES_MAPPED && !mapping_allows(span.traits.mapped_as, access))
+            return region_wrong_state(r, &span);
+    return REGION_OK;
+}
+
 int
 region_protect(struct region *r, struct page_range range, unsigned access,
                enum region_caching caching, bool force)
@@ -501,6 +545,8 @@ region_protect(struct region *r, struct page_range range, unsigned access,
         error = check_whole(r, range);
     if (error == REGION_OK)
         error = region_check_states(r, range, STATE_BIT(PAGES_COMMITTED) | STATE_BIT(PAGES_MAPPED));
+    if (error == REGION_OK)
+        error = check_mappings(r, range, access);
     if (error == REGION_OK && !force)
         error = region_check_exports(r, range, access);
     if (error == REGION_OK)
@@ -535,9 +581,12 @@ region_decommit(struct region *r, struct page_range range, bool force)
         return error;
     if (!pages_prepare(&r->pages))
         return REGION_NO_MEMORY;
+    region_take_guards_off(r, range, ACCESS_NONE);
     int system_error = region_each_piece(r, range, decommit_piece, 0, &done);
     if (done != 0)
         note_decommitted(r, (struct page_range){range.first, done});
+    if (done != range.count)
+        region_put_guards_back(r, (struct page_range){range.first + done, range.count - done});
     return system_error == 0 ? REGION_OK : region_refused(r, REGION_SYSTEM, range, system_error);
 }
 
@@ -570,6 +619,8 @@ act_on_readable(struct region *r, struct page_range range, region_act *act, int 
 {
     size_t done;
     int error = region_check_readable(r, range);
+    if (error == REGION_OK)
+        error = region_check_unguarded(r, range);
     if (error == REGION_OK)
         error = check_whole(r, range);
     if (error != REGION_OK)
@@ -616,6 +667,8 @@ traits_are_sound(struct page_traits traits)
 {
     bool accessible = traits.state == PAGES_COMMITTED || traits.state == PAGES_MAPPED;
     if (!accessible && (traits.access != ACCESS_NONE || traits.guarded))
+        return false;
+    if (traits.mapped_as != ACCESS_NONE && traits.state != PAGES_MAPPED)
         return false;
     return !traits.discarded || traits.state == PAGES_COMMITTED;
 }

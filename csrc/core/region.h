@@ -7,8 +7,8 @@
  * were, unless it says otherwise. `failed_*` and `system_error` tell more about the last error.
  *
  * Seams: pages in state PAGES_MAPPED belong to whoever mapped them there (each mapping is a piece of
- * its own, see region_new_piece), and `guarded` to whoever sets guards: region.c only takes the bit
- * off where the access of a page is set anew, and counts such pages as accessible.
+ * its own, see region_new_piece). Guarded pages count as accessible; whoever gives pages another
+ * access or state takes their guards off first (region_take_guards_off, in region_private.h).
  *
  * What a reader would get wrong: `force` skips the check of live exports and nothing else. An export
  * whose pages are gone faults when it is used.
@@ -80,6 +80,8 @@ struct witness {
     size_t word;
 };
 
+struct vmem_guard;
+
 struct region {
     char *base;
     size_t size;      /* of its pages */
@@ -91,9 +93,11 @@ struct region {
     struct witness *witnesses; /* of discarded pages, by page; one that was all zero has none */
     size_t witness_count;
     size_t witness_room;
+    struct vmem_guard *guard; /* NULL until pages were guarded */
     struct buffer_env *env;
     struct region_options options; /* without the name */
     uint32_t last_piece;
+    size_t told_committed; /* what the environment was told last */
     bool released;
     size_t failed_offset;
     size_t failed_size;
@@ -140,14 +144,31 @@ struct byte_range {
 
 /* The contents of discarded pages are wanted after all: those that were dropped are told in *lost
  * (from the environment's allocator; NULL for none), neighbours as one. Pages that are not
- * discarded are passed over. */
-int region_restore(struct region *r, struct page_range range, struct byte_range **lost,
+ * discarded are passed over. With `look` they stay discarded, and the same call without it, if
+ * nothing else came between, tells the same. */
+int region_restore(struct region *r, struct page_range range, bool look, struct byte_range **lost,
                    size_t *lost_count);
 
 /* Accessible pages are kept in memory, no longer so, or begun to be read back. */
 int region_lock(struct region *r, struct page_range range);
 int region_unlock(struct region *r, struct page_range range);
 int region_prefetch(struct region *r, struct page_range range);
+
+/* A one-shot alarm on committed or mapped pages: the first access to each is a hit, and then goes
+ * on under the page's own access. Pages that were hit are hit no more. */
+int region_guard(struct region *r, struct page_range range);
+
+/* The first hit at or after *offset: its offset is stored there. region_take_hit finds a hit once. */
+bool region_next_hit(struct region *r, size_t *offset);
+bool region_take_hit(struct region *r, size_t *offset);
+
+/* Takes the `guarded` of pages that were hit out of the runs; until then it may be out of date. */
+void region_settle_guards(struct region *r);
+
+/* From now on `tell` is called soon after a hit in any region, by a thread of its own, and again
+ * while it returns false. One a process. Returns the system's error. */
+int region_watch(bool (*tell)(void *context), void *context);
+void region_unwatch(void);
 
 /* Links `export` to [offset, offset + length), or to the accessible pages from `offset` on where
  * the length is REGION_TO_THE_END; writable if all of its pages are. */

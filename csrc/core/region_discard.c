@@ -218,6 +218,8 @@ region_discard(struct region *r, struct page_range range, int priority, bool for
     if (!info->can_discard)
         return region_lacks(r, "discard");
     int error = r->options.page_size != 0 ? REGION_LARGE_PAGES : check_discardable(r, range);
+    if (error == REGION_OK)
+        error = region_check_unguarded(r, range);
     if (error == REGION_OK && !force)
         error = region_check_exports(r, range, ACCESS_NONE);
     if (error != REGION_OK)
@@ -276,16 +278,19 @@ restore_offered(struct region *r, struct page_range part, struct losses *losses)
         add_loss(losses, part.first * r->page_size, size);
 }
 
+/* What was offered can be asked about only once, so a mere look passes it over. */
 static void
-restore_runs(struct region *r, struct page_range range, struct losses *losses)
+restore_runs(struct region *r, struct page_range range, bool look, struct losses *losses)
 {
     PAGES_EACH(&r->pages, range, span) {
         struct page_range part = {span.first, span.count};
         if (span.traits.discarded == DISCARDED)
             restore_discarded(r, part, losses);
-        else if (span.traits.discarded == OFFERED)
+        else if (span.traits.discarded == OFFERED && !look)
             restore_offered(r, part, losses);
     }
+    if (look)
+        return;
     region_drop_witnesses(r, range);
     note_discarded(r, range, NOT_DISCARDED);
 }
@@ -309,7 +314,7 @@ has_discarded(struct region *r, struct page_range range)
 }
 
 int
-region_restore(struct region *r, struct page_range range, struct byte_range **lost,
+region_restore(struct region *r, struct page_range range, bool look, struct byte_range **lost,
                size_t *lost_count)
 {
     struct losses losses = {NULL, 0};
@@ -325,7 +330,7 @@ region_restore(struct region *r, struct page_range range, struct byte_range **lo
         r->env->free(r->env->context, losses.ranges);
         return REGION_NO_MEMORY;
     }
-    restore_runs(r, range, &losses);
+    restore_runs(r, range, look, &losses);
     *lost = losses.ranges;
     *lost_count = losses.count;
     return REGION_OK;

@@ -164,9 +164,12 @@ region_preserve(struct region *r, size_t offset, size_t length, bool force)
         return not_a_piece(r, offset, region_bytes(r, range), "within one replacement");
     if (!pages_prepare(&r->pages))
         return REGION_NO_MEMORY;
+    region_take_guards_off(r, range, ACCESS_NONE);
     int system_error = vmem_preserve(region_address(r, range), region_bytes(r, range));
-    if (system_error != 0)
+    if (system_error != 0) {
+        region_put_guards_back(r, range);
         return region_refused(r, REGION_SYSTEM, range, system_error);
+    }
     size_t end = range.first + range.count;
     bool goes_on = !is_edge(r, end);
     struct page_range rest = goes_on ? rest_of_piece(r, end) : range;
@@ -267,8 +270,9 @@ region_map(struct region *r, size_t offset, size_t length, struct section *s,
         put_back(r, whole);
         return refused_section(r, error);
     }
+    unsigned most = access == ACCESS_NONE ? ACCESS_R : access;
     struct page_traits traits = {.piece = region_new_piece(r), .state = PAGES_MAPPED,
-                                 .access = (uint8_t)access};
+                                 .access = (uint8_t)access, .mapped_as = (uint8_t)most};
     pages_set(&r->pages, range.first, range.count, traits);
     return REGION_OK;
 }
@@ -287,9 +291,12 @@ region_unmap(struct region *r, size_t offset, size_t length, bool preserve, bool
         return error;
     if (!pages_prepare(&r->pages))
         return REGION_NO_MEMORY;
+    region_take_guards_off(r, range, ACCESS_NONE);
     int system_error = section_unmap(region_address(r, range), region_bytes(r, range));
-    if (system_error != 0)
+    if (system_error != 0) {
+        region_put_guards_back(r, range);
         return region_refused(r, REGION_SYSTEM, range, system_error);
+    }
     note(r, range, PAGES_PLACEHOLDER, region_new_piece(r));
     if (preserve)
         return REGION_OK;

@@ -33,6 +33,18 @@ int region_each_piece(struct region *r, struct page_range range, region_act *act
 /* Tells the environment how much is committed now. */
 void region_tell_committed(struct region *r);
 
+/* Before pages get another access or state: no guard stands in the way, and none will undo it. */
+void region_take_guards_off(struct region *r, struct page_range range, unsigned access);
+
+/* After that other access was refused: the guards are as the runs say. A page that was hit since the
+ * runs were settled is guarded anew. */
+void region_put_guards_back(struct region *r, struct page_range range);
+
+/* REGION_WRONG_STATE if a page of the range is guarded. */
+int region_check_unguarded(struct region *r, struct page_range range);
+
+void region_close_guard(struct region *r);
+
 /* Forgets the witnesses of a range. */
 void region_drop_witnesses(struct region *r, struct page_range range);
 

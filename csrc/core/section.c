@@ -94,6 +94,10 @@ static int fail_make(struct section *s, int system_error, size_t size)
         s->limit = vmem_section_limit((enum vmem_section_kind)s->kind, system_error);
         return fail(s, SECTION_NO_STORAGE, system_error);
     }
+    if (vmem_is_unsupported(system_error)) {
+        s->limit = s->kind == VMEM_SECTION_NAMED ? "place for named sections" : "such sections";
+        return fail(s, SECTION_UNSUPPORTED, system_error);
+    }
     return fail(s, SECTION_SYSTEM, system_error);
 }
 
@@ -494,6 +498,11 @@ int section_map(struct section *s, size_t offset, void *address, size_t size,
 int section_unmap(void *address, size_t size)
 {
     return vmem_section_unmap(address, size);
+}
+
+int section_protect_copy(void *address, size_t size, enum section_access access)
+{
+    return vmem_section_protect_copy(address, size, os_access(access));
 }
 
 int section_repeat(struct section *s, size_t offset, size_t size, unsigned times,

@@ -137,6 +137,10 @@ int section_map(struct section *s, size_t offset, void *address, size_t size,
                 enum section_access access);
 int section_unmap(void *address, size_t size);
 
+/* Sets the access of pages that were mapped with SECTION_ACCESS_WC: none, reading, or writing, with
+ * RW and WC meaning the same. 0 or the system's error code, as section_unmap. */
+int section_protect_copy(void *address, size_t size, enum section_access access);
+
 /* Maps [offset, offset + size) `times` times side by side: byte i of one is byte i of all. Offset and
  * size are multiples of the granularity. */
 int section_repeat(struct section *s, size_t offset, size_t size, unsigned times,

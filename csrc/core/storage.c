@@ -443,7 +443,7 @@ storage_slide(struct buffer *b)
     open_all(b);
     poison_open(storage->base, storage->base + b->length + 1);
     memmove(storage->base, b->start, b->length + 1);
-    int error = hole ? vmem_decommit(storage->base + front, storage->committed - front) : 0;
+    int error = hole ? vmem_decommit(storage->base + front, range_end(storage) - front) : 0;
     if (error != 0) {
         /* Nothing was lost: the contents still stand where they stood. */
         (void)vmem_decommit(storage->base, front);
@@ -470,7 +470,7 @@ storage_decommit_tail(struct buffer *b, size_t end)
     if (b->tier != BUFFER_RESERVED || storage->lazy || end >= storage->committed)
         return;
     open_all(b);
-    if (vmem_decommit(storage->base + end, storage->committed - end) == 0) {
+    if (vmem_decommit(storage->base + end, range_end(storage) - end) == 0) {
         storage->committed = end;
         storage->huge = false; /* the advice went with the pages; a later commit gives it again */
         if (storage->dirty > end)

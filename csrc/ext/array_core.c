@@ -11,6 +11,7 @@
 #include "array_object.h"
 #include "export.h"
 #include "ndarray_layout.h"
+#include "sequence.h"
 
 /* The cached view. */
 
@@ -42,6 +43,30 @@ has_row_shape(const ArrayObject *self, const struct ndarray_fields *array, int s
     return true;
 }
 
+static bool
+has_item_size(const ArrayObject *self, PyObject *dtype)
+{
+    PyObject *size = PyObject_GetAttrString(dtype, "itemsize");
+    size_t item_size = size == NULL ? 0 : PyLong_AsSize_t(size);
+    Py_XDECREF(size);
+    PyErr_Clear();
+    return item_size == self->row_size / (size_t)self->row_items;
+}
+
+/* Whether the rows in an array's memory are as long as ours. The same dtype does not say so: its
+ * __setstate__ changes the size of its items, for the arrays that are made afterwards. The strides of
+ * an array without gaps tell, but for those of an axis with one item. */
+static bool
+has_row_size(const ArrayObject *self, const struct ndarray_fields *array, int skipped)
+{
+    for (int i = 0; i < array->nd; i++) {
+        size_t n = i < skipped ? 1 : (size_t)array->dimensions[i];
+        if (array->dimensions[i] > 1)
+            return (size_t)array->strides[i] == self->row_size / n;
+    }
+    return has_item_size(self, array->descr);
+}
+
 /* Whether it is an array of items just as they stand in memory; of the very same dtype object. */
 static bool
 is_plain(const ArrayObject *self, PyObject *array)
@@ -55,23 +80,25 @@ is_plain(const ArrayObject *self, PyObject *array)
 static bool
 is_plain_rows(const ArrayObject *self, PyObject *array)
 {
-    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 1);
+    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 1) &&
+           has_row_size(self, ndarray_fields(array), 1);
 }
 
 static bool
 is_plain_row(const ArrayObject *self, PyObject *array)
 {
-    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 0);
+    return is_plain(self, array) && has_row_shape(self, ndarray_fields(array), 0) &&
+           has_row_size(self, ndarray_fields(array), 0);
 }
 
 static bool
 is_current(const ArrayObject *self)
 {
     const struct buffer *b = &self->buffer->buffer;
-    if (self->view == NULL || b->released || !is_plain_rows(self, self->view))
+    if (self->view == NULL || b->released || !is_plain(self, self->view))
         return false;
     const struct ndarray_fields *view = ndarray_fields(self->view);
-    return view->dimensions[0] == Array_count_rows(self) &&
+    return has_row_shape(self, view, 1) && view->dimensions[0] == Array_count_rows(self) &&
            (view->dimensions[0] == 0 || view->data == b->start) &&
            ((view->flags & NDARRAY_WRITEABLE) != 0) == !b->frozen;
 }
@@ -106,6 +133,23 @@ give_row_shape(const ArrayObject *self, PyObject *flat, Py_ssize_t rows)
     return array;
 }
 
+static bool
+shows_rows(const ArrayObject *self, PyObject *array)
+{
+    const struct numpy_names *numpy = numpy_of(self);
+    if (numpy->layout_known && Py_IS_TYPE(array, numpy->ndarray))
+        return has_row_size(self, ndarray_fields(array), 1);
+    return has_item_size(self, self->dtype);
+}
+
+int
+Array_refuse_dtype(const ArrayObject *self)
+{
+    PyErr_Format(PyExc_RuntimeError, "dtype %S was changed in place after the Array was made: rows "
+                                     "of %zu bytes wanted", self->dtype, self->row_size);
+    return -1;
+}
+
 PyObject *
 Array_of_bytes(const ArrayObject *self, PyObject *exporter, Py_ssize_t rows, bool readonly)
 {
@@ -122,7 +166,12 @@ Array_of_bytes(const ArrayObject *self, PyObject *exporter, Py_ssize_t rows, boo
     }
     Py_XDECREF(items);
     Py_XDECREF(bytes);
-    return give_row_shape(self, flat, rows);
+    PyObject *array = give_row_shape(self, flat, rows);
+    if (array != NULL && !shows_rows(self, array)) {
+        (void)Array_refuse_dtype(self);
+        Py_CLEAR(array);
+    }
+    return array;
 }
 
 static PyObject *
@@ -338,15 +387,6 @@ Array_length(PyObject *op)
 }
 
 static PyObject *
-Array_item(PyObject *op, Py_ssize_t i)
-{
-    PyObject *view = current_view(as_array(op));
-    PyObject *result = view == NULL ? NULL : PySequence_GetItem(view, i);
-    Py_XDECREF(view);
-    return result;
-}
-
-static PyObject *
 Array_subscript(PyObject *op, PyObject *index)
 {
     PyObject *view = current_view(as_array(op));
@@ -470,6 +510,7 @@ Array_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
         Py_DECREF(self);
         return NULL;
     }
+    self->buffer->holder = (struct holder){"Array", self->row_size};
     if (self->row_items == 1 && PyTuple_GET_SIZE(row_shape) == 0)
         self->pack = pack_find((Py_UCS4)code, self->row_size);
     return (PyObject *)self;
@@ -600,8 +641,26 @@ static PyMethodDef methods[] = {
            "It stays valid, and shows the same memory, while the Array grows. The same object is\n"
            "returned until the length changes, unless readonly is true. While anybody holds it,\n"
            "or an array made from it, rows cannot be removed."),
+    METHOD("ensure", Array_ensure, METH_O,
+           "ensure($self, n, /)\n--\n\n"
+           "Make sure, now, that n more rows can be appended with no system call and no error."),
+    METHOD("spare", Array_spare, METH_O,
+           "spare($self, n, /)\n--\n\n"
+           "A writable ndarray of n zero rows past the end, to be filled and then taken in.\n\n"
+           "Any other change of the length takes them back. The array counts as an export."),
+    METHOD("advance", Array_advance, METH_O,
+           "advance($self, k, /)\n--\n\n"
+           "Take in the first k of the rows that spare() lent. Raises ValueError if they were not\n"
+           "lent, or something else took them back."),
     METHOD("_drop_view", drop_view_now, METH_NOARGS,
            "_drop_view($self, /)\n--\n\nLet go of the cached view if nobody else has it."),
+    METHOD("_set_capacity", Array_set_capacity, METH_O,
+           "_set_capacity($self, rows, /)\n--\n\nThe capacity of an Array that was just made."),
+    METHOD("_put", Array_put, METH_VARARGS,
+           "_put($self, rows, count, operation, /)\n--\n\nAppend the bytes of so many rows."),
+    METHOD("_replace", Array_replace, METH_VARARGS,
+           "_replace($self, low, high, rows, count, operation, /)\n--\n\n"
+           "Put the bytes of so many rows in the place of those from low to high."),
     METHOD("_resize", Array_resize, METH_VARARGS,
            "_resize($self, rows, fill, /)\n--\n\n"
            "Set the length; new rows are zero bytes, or those of fill."),
@@ -611,6 +670,8 @@ static PyMethodDef methods[] = {
            "_read_once($self, reader, source, size, kept, /)\n--\n\n"
            "Call reader(source, room) for a tail of so many bytes, take in whole rows, and return\n"
            "what it returned and the bytes that are left over."),
+    METHOD("__init_subclass__", Sequence_init_subclass, METH_NOARGS | METH_CLASS,
+           "__init_subclass__($type, /)\n--\n\nKeep what a sequence in C has."),
     {NULL, NULL, 0, NULL},
 };
 
@@ -654,7 +715,7 @@ static PyType_Slot slots[] = {
     {Py_bf_getbuffer, (void *)Array_getbuffer},
     {Py_bf_releasebuffer, (void *)Array_releasebuffer},
     {Py_sq_length, (void *)Array_length},
-    {Py_sq_item, (void *)Array_item},
+    {Py_sq_item, (void *)Sequence_item},
     {Py_mp_length, (void *)Array_length},
     {Py_mp_subscript, (void *)Array_subscript},
     {0, NULL},

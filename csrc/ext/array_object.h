@@ -44,9 +44,27 @@ void Array_drop_view(ArrayObject *self);
 PyObject *Array_of_bytes(const ArrayObject *self, PyObject *exporter, Py_ssize_t rows,
                          bool readonly);
 
-/* array_tail.c */
+/* Says that the size of the dtype's items is another one than when the Array was made. Returns -1. */
+int Array_refuse_dtype(const ArrayObject *self);
+
+/* array_rows.c */
+PyObject *Array_set_capacity(PyObject *op, PyObject *count);
+PyObject *Array_put(PyObject *op, PyObject *args);
+PyObject *Array_replace(PyObject *op, PyObject *args);
 PyObject *Array_resize(PyObject *op, PyObject *args);
 PyObject *Array_take(PyObject *op, PyObject *index);
+
+/* An argument that is a number of rows: that number, or the bytes they take. Runs foreign code.
+ * OverflowError where the number is no index, MemoryError where the rows do not fit in memory. */
+int Array_read_count(const ArrayObject *self, PyObject *arg, const char *operation,
+                     Py_ssize_t *rows);
+int Array_read_size(const ArrayObject *self, PyObject *arg, const char *operation,
+                    Py_ssize_t *size);
+
+/* array_tail.c */
+PyObject *Array_ensure(PyObject *op, PyObject *count);
+PyObject *Array_spare(PyObject *op, PyObject *count);
+PyObject *Array_advance(PyObject *op, PyObject *count);
 PyObject *Array_read_once(PyObject *op, PyObject *args);
 
 /* A copy of one row, as an ndarray gives it. Lets no other thread run. */

@@ -37,6 +37,13 @@ pack_double(PyObject *item, char *to)
     return true;
 }
 
+/* Not isinf: mingw's is a macro that converts a double to float, with a warning. */
+static bool
+is_infinite(double value)
+{
+    return fabs(value) == HUGE_VAL;
+}
+
 /* NumPy warns when a finite number becomes infinite. */
 static bool
 pack_float(PyObject *item, char *to)
@@ -45,7 +52,7 @@ pack_float(PyObject *item, char *to)
     if (!value_of_number(item, &value))
         return false;
     float narrow = (float)value;
-    if (isinf(narrow) && !isinf(value))
+    if (is_infinite((double)narrow) && !is_infinite(value))
         return false;
     memcpy(to, &narrow, sizeof narrow);
     return true;

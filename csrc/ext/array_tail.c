@@ -1,124 +1,57 @@
-/* array_tail.c - what array.py needs done in one step: growing by zero rows, taking a row out, and one
- * read into the tail.
+/* array_tail.c - the tail: room made for rows that are to come, lent out, taken in, and read into.
  *
- * What a reader would get wrong: Python code can be interrupted between any two of its steps, by
- * another thread or a signal. So a count and the change that relies on it, or a pin and its end, are in
- * one function here.
+ * What a reader would get wrong: while a source writes into the tail the Buffer is pinned; the pin and
+ * its end are in one function, since Python code can be interrupted anywhere.
  */
 #include "array_object.h"
 
 #include <string.h>
 
-/* Growing. */
+/* Lending. */
 
-static PyObject *
-size_of(const ArrayObject *self, Py_ssize_t rows)
-{
-    if (rows < 0 || (size_t)rows > (size_t)PY_SSIZE_T_MAX / self->row_size)
-        return PyErr_NoMemory();
-    return PyLong_FromSsize_t(rows * (Py_ssize_t)self->row_size);
-}
-
-static int
-set_length(ArrayObject *self, Py_ssize_t rows)
-{
-    PyObject *size = size_of(self, rows);
-    PyObject *done = size == NULL ? NULL : Buffer_resize((PyObject *)self->buffer, size);
-    Py_XDECREF(size);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-/* Repeats one row in the rows from `begin` on, doubling what is there. */
-static void
-repeat_row(ArrayObject *self, Py_ssize_t begin, const char *row)
-{
-    const struct buffer *b = &self->buffer->buffer;
-    size_t done = self->row_size, at = (size_t)begin * done, total = b->length - at;
-    char *start = b->start + at;
-    memcpy(start, row, done);
-    while (done < total) {
-        size_t n = done < total - done ? done : total - done;
-        memcpy(start + done, start, n);
-        done += n;
-    }
-}
-
-/* _resize(rows, fill): new rows are zero bytes, or the bytes of `fill`, one row. */
 PyObject *
-Array_resize(PyObject *op, PyObject *args)
+Array_ensure(PyObject *op, PyObject *count)
 {
     ArrayObject *self = as_array(op);
-    Py_buffer fill;
+    Py_ssize_t size;
+    if (Array_read_size(self, count, "ensure", &size) < 0)
+        return NULL;
+    Array_drop_view(self);
+    if (gate_write(self->buffer, "ensure") < 0 ||
+        gate_grow(self->buffer, (size_t)size, "ensure") < 0)
+        return NULL;
+    assert_valid(self->buffer);
+    Py_RETURN_NONE;
+}
+
+PyObject *
+Array_spare(PyObject *op, PyObject *count)
+{
+    ArrayObject *self = as_array(op);
+    Py_ssize_t size;
+    if (Array_read_size(self, count, "spare", &size) < 0)
+        return NULL;
+    Array_drop_view(self);
+    PyObject *tail = Buffer_lend(self->buffer, (size_t)size, "spare");
+    if (tail == NULL)
+        return NULL;
+    PyObject *rows = Array_of_bytes(self, tail, size / (Py_ssize_t)self->row_size, false);
+    Py_DECREF(tail);
+    return rows;
+}
+
+PyObject *
+Array_advance(PyObject *op, PyObject *count)
+{
+    ArrayObject *self = as_array(op);
     Py_ssize_t rows;
-    if (!PyArg_ParseTuple(args, "nz*:_resize", &rows, &fill))
+    if (Array_read_count(self, count, "advance", &rows) < 0)
         return NULL;
-    Array_drop_view(self);
-    Py_ssize_t before = Array_count_rows(self);
-    int result = 0;
-    if (fill.buf != NULL && fill.len != (Py_ssize_t)self->row_size) {
-        PyErr_SetString(PyExc_ValueError, "_resize: the fill is not one row");
-        result = -1;
-    }
-    if (result == 0)
-        result = set_length(self, rows);
-    if (result == 0 && fill.buf != NULL && rows > before)
-        repeat_row(self, before, fill.buf);
-    PyBuffer_Release(&fill);
-    return result < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-/* Removing. */
-
-static int
-delete_row(ArrayObject *self, Py_ssize_t at)
-{
-    Py_ssize_t size = (Py_ssize_t)self->row_size;
-    PyObject *start = PyLong_FromSsize_t(at * size), *stop = PyLong_FromSsize_t((at + 1) * size);
-    PyObject *slice = start == NULL || stop == NULL ? NULL : PySlice_New(start, stop, NULL);
-    Py_XDECREF(start);
-    Py_XDECREF(stop);
-    int result = slice == NULL ? -1
-                               : Buffer_ass_subscript((PyObject *)self->buffer, slice, NULL);
-    Py_XDECREF(slice);
-    return result;
-}
-
-PyObject *
-Array_copy_of_row(const ArrayObject *self, Py_ssize_t at)
-{
-    Py_ssize_t size = (Py_ssize_t)self->row_size;
-    const char *start = self->buffer->buffer.start + at * size;
-    PyObject *bytes = PyByteArray_FromStringAndSize(start, size);
-    PyObject *array = bytes == NULL ? NULL : Array_of_bytes(self, bytes, 1, false);
-    PyObject *row = array == NULL ? NULL : PySequence_GetItem(array, 0);
-    Py_XDECREF(bytes);
-    Py_XDECREF(array);
-    return row;
-}
-
-/* Removes one row and returns it; made first, since that may fail. */
-PyObject *
-Array_take(PyObject *op, PyObject *index)
-{
-    ArrayObject *self = as_array(op);
-    Py_ssize_t at = PyLong_AsSsize_t(index);
-    if (at == -1 && PyErr_Occurred())
-        return NULL;
-    Array_drop_view(self);
-    if (gate_read(self->buffer, "pop") < 0)
-        return NULL;
-    Py_ssize_t rows = Array_count_rows(self);
-    at += at < 0 ? rows : 0;
-    if (at < 0 || at >= rows) {
-        PyErr_SetString(PyExc_IndexError, rows == 0 ? "pop from empty Array"
-                                                    : "pop index out of range");
-        return NULL;
-    }
-    PyObject *row = Array_copy_of_row(self, at);
-    if (row != NULL && delete_row(self, at) < 0)
-        Py_CLEAR(row);
-    return row;
+    Py_ssize_t most = PY_SSIZE_T_MAX / (Py_ssize_t)self->row_size; /* more than can be lent */
+    PyObject *size = PyLong_FromSsize_t(Py_MIN(rows, most) * (Py_ssize_t)self->row_size);
+    PyObject *done = size == NULL ? NULL : Buffer_advance((PyObject *)self->buffer, size);
+    Py_XDECREF(size);
+    return done;
 }
 
 /* One read. */
@@ -198,9 +131,7 @@ take_in_rows(ArrayObject *self, PyObject *result, const char *tail, Py_ssize_t e
 static PyObject *
 read_once(ArrayObject *self, const struct reading *reading)
 {
-    PyObject *size = PyLong_FromSsize_t(reading->size);
-    PyObject *tail = size == NULL ? NULL : Buffer_spare((PyObject *)self->buffer, size);
-    Py_XDECREF(size);
+    PyObject *tail = Buffer_lend(self->buffer, (size_t)reading->size, "read_from");
     if (tail == NULL)
         return NULL;
     Py_ssize_t end;

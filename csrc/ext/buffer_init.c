@@ -29,6 +29,7 @@ Buffer_allocate(PyTypeObject *type, struct module_state *state)
     self->module = Py_NewRef(state->module);
     buffer_init(&self->buffer, &state->env, self->block, SMALL_BLOCK);
     self->buffer.huge = (unsigned char)state->huge;
+    self->holder = (struct holder){"Buffer", HOLDER_OF_BYTES};
     if (layout_attach(&self->base) < 0) {
         Py_DECREF(self);
         return NULL;
@@ -114,22 +115,28 @@ convert_options(const BufferObject *self, const struct buffer_options *options,
     return is_given(options->capacity) ? convert_capacity(options->capacity, settings) : 0;
 }
 
-static bool
-is_unused(const BufferObject *self)
+bool
+Buffer_is_new(const BufferObject *self)
 {
     const struct buffer *b = &self->buffer;
-    return !self->initialized && b->length == 0 && b->tier == BUFFER_SMALL && !b->pinned &&
+    return b->length == 0 && b->tier == BUFFER_SMALL && !b->pinned && !b->released &&
            is_movable(self);
 }
 
-static int
-apply_capacity(BufferObject *self, size_t capacity)
+static bool
+is_unused(const BufferObject *self)
+{
+    return !self->initialized && Buffer_is_new(self);
+}
+
+int
+Buffer_set_capacity(BufferObject *self, size_t capacity, const char *operation)
 {
     int error = buffer_set_capacity(&self->buffer, capacity);
     show_base(self);
     if (error == BUFFER_TOO_LARGE)
         error = BUFFER_NOT_RESERVED;
-    return error == BUFFER_OK ? 0 : errors_raise(state_of(self), &self->buffer, error, "Buffer");
+    return error == BUFFER_OK ? 0 : Buffer_fail(self, error, operation);
 }
 
 /* An instance of a subclass of str could lead back here, and the garbage collector does not look into a
@@ -158,7 +165,9 @@ apply_settings(BufferObject *self, const struct settings *settings)
         return -1;
     if (settings->has_huge)
         self->buffer.huge = (unsigned char)settings->huge;
-    return settings->has_capacity ? apply_capacity(self, settings->capacity) : 0;
+    if (!settings->has_capacity)
+        return 0;
+    return Buffer_set_capacity(self, settings->capacity, "Buffer");
 }
 
 PyObject *

@@ -9,6 +9,12 @@
 /* The gates. */
 
 int
+Buffer_fail(const BufferObject *self, int error, const char *operation)
+{
+    return errors_raise(state_of(self), &self->holder, &self->buffer, error, operation);
+}
+
+int
 Buffer_grow(BufferObject *self, size_t extra, const char *operation)
 {
     if (self->pins > 0)
@@ -16,15 +22,13 @@ Buffer_grow(BufferObject *self, size_t extra, const char *operation)
     struct buffer *b = &self->buffer;
     int error = buffer_ensure(b, extra, is_movable(self));
     show_base(self);
-    return error == BUFFER_OK ? 0 : errors_raise(state_of(self), b, error, operation);
+    return error == BUFFER_OK ? 0 : Buffer_fail(self, error, operation);
 }
 
 int
 Buffer_refuse(const BufferObject *self, const char *operation)
 {
-    const struct buffer *b = &self->buffer;
-    int error = b->released ? BUFFER_RELEASED : BUFFER_FROZEN;
-    return errors_raise(state_of(self), b, error, operation);
+    return Buffer_fail(self, self->buffer.released ? BUFFER_RELEASED : BUFFER_FROZEN, operation);
 }
 
 int
@@ -280,10 +284,9 @@ replace_end(BufferObject *self, size_t lo, const char *bytes, size_t n, const ch
     return 0;
 }
 
-/* The bytes are not our own, or else they are exported and nothing moves. */
-static int
-replace_stretch(BufferObject *self, size_t lo, size_t hi, const char *bytes, size_t n,
-                const char *operation)
+int
+Buffer_replace(BufferObject *self, size_t lo, size_t hi, const char *bytes, size_t n,
+               const char *operation)
 {
     size_t present = hi - lo;
     int result = gate_write(self, operation);
@@ -396,8 +399,8 @@ assign_content(BufferObject *self, struct stretch at, struct content *content)
         return -1;
     adjust(self, &at);
     if (at.step == 1)
-        return replace_stretch(self, (size_t)at.start, (size_t)at.stop, content->bytes,
-                               (size_t)content->size, "slice assignment");
+        return Buffer_replace(self, (size_t)at.start, (size_t)at.stop, content->bytes,
+                              (size_t)content->size, "slice assignment");
     if (content->size == 0)
         return remove_steps(self, at);
     return assign_steps(self, at, content->bytes, content->size);
@@ -509,7 +512,7 @@ Buffer_insert(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         byte_value(args[1], &value) < 0)
         return NULL;
     size_t at = clamp_index(index, self->buffer.length);
-    if (replace_stretch(self, at, at, &value, 1, "insert") < 0)
+    if (Buffer_replace(self, at, at, &value, 1, "insert") < 0)
         return NULL;
     Py_RETURN_NONE;
 }

@@ -29,6 +29,7 @@ typedef struct {
     PyObject *module; /* keeps the environment */
     PyObject *name; /* NULL for none; buffer.name points into it */
     PyObject *weakrefs;
+    struct holder holder;
     bool initialized;
     char block[SMALL_BLOCK];
 } BufferObject;
@@ -77,6 +78,9 @@ gate_grow(BufferObject *self, size_t extra, const char *operation)
     return Buffer_grow(self, extra, operation);
 }
 
+/* Raises what `error`, a result of a function of buffer.h, means. Always returns -1. */
+int Buffer_fail(const BufferObject *self, int error, const char *operation);
+
 /* Raises what a frozen or released buffer raises. Always returns -1. */
 int Buffer_refuse(const BufferObject *self, const char *operation);
 
@@ -107,6 +111,19 @@ int gate_move(BufferObject *self, const char *operation);
 
 /* Adds n bytes, which may be our own. */
 int Buffer_append_bytes(BufferObject *self, const char *bytes, size_t n, const char *operation);
+
+/* Puts n bytes, which are not our own unless they are exported, in the place of [lo, hi). */
+int Buffer_replace(BufferObject *self, size_t lo, size_t hi, const char *bytes, size_t n,
+                   const char *operation);
+
+/* Lends the n bytes past the end, as a memoryview. */
+PyObject *Buffer_lend(BufferObject *self, size_t n, const char *operation);
+
+/* Whether nothing was ever put into it, and its storage is still to be chosen. */
+bool Buffer_is_new(const BufferObject *self);
+
+/* Gives a new Buffer its capacity. */
+int Buffer_set_capacity(BufferObject *self, size_t capacity, const char *operation);
 
 /* buffer_type.c, for module.c */
 PyObject *Buffer_make_type(PyObject *module, struct module_state *state);

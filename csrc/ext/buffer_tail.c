@@ -46,8 +46,8 @@ make_room(BufferObject *self, size_t n, const char *operation)
 
 /* A view of the n bytes past the end. It is made before they are lent: where that fails, a tail that
  * was lent earlier is still there, with what was written to it. */
-static PyObject *
-lend(BufferObject *self, size_t n, const char *operation)
+PyObject *
+Buffer_lend(BufferObject *self, size_t n, const char *operation)
 {
     struct buffer *b = &self->buffer;
     if (make_room(self, n, operation) < 0)
@@ -66,7 +66,7 @@ Buffer_spare(PyObject *op, PyObject *size)
 {
     BufferObject *self = as_buffer(op);
     Py_ssize_t n;
-    return size_argument(size, "spare", &n) < 0 ? NULL : lend(self, (size_t)n, "spare");
+    return size_argument(size, "spare", &n) < 0 ? NULL : Buffer_lend(self, (size_t)n, "spare");
 }
 
 static int
@@ -77,7 +77,7 @@ take_in(BufferObject *self, size_t n, const char *operation)
         buffer_settle(&self->buffer);
     show_base(self);
     if (error != BUFFER_OK)
-        return errors_raise(state_of(self), &self->buffer, error, operation);
+        return Buffer_fail(self, error, operation);
     assert_valid(self);
     return 0;
 }
@@ -217,7 +217,7 @@ release_view(PyObject *view)
 static Py_ssize_t
 read_once(BufferObject *self, const struct source *source, Py_ssize_t size)
 {
-    PyObject *view = lend(self, (size_t)size, "read_from");
+    PyObject *view = Buffer_lend(self, (size_t)size, "read_from");
     if (view == NULL)
         return -1;
     self->pins++;

@@ -388,7 +388,7 @@ Buffer_freeze(PyObject *op, PyObject *Py_UNUSED(unused))
     }
     int error = buffer_freeze(b);
     if (error != BUFFER_OK)
-        errors_raise(state_of(self), b, error, "freeze");
+        Buffer_fail(self, error, "freeze");
     return error != BUFFER_OK ? NULL : Py_NewRef(Py_None);
 }
 
@@ -434,7 +434,7 @@ Buffer_shrink_to_fit(PyObject *op, PyObject *Py_UNUSED(unused))
     int error = buffer_fit(b, is_movable(self));
     show_base(self);
     if (error != BUFFER_OK)
-        errors_raise(state_of(self), b, error, "shrink_to_fit");
+        Buffer_fail(self, error, "shrink_to_fit");
     assert_valid(self);
     return error != BUFFER_OK ? NULL : Py_NewRef(Py_None);
 }

@@ -87,6 +87,20 @@ int BytesIO_drop(BytesIOObject *self);
 /* Bytes of memory that belong to the contents alone, or -1 with an exception. */
 Py_ssize_t BytesIO_memory(const BytesIOObject *self);
 
+/* bytesio_stream.c */
+PyObject *BytesIO_read(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+PyObject *BytesIO_read1(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+PyObject *BytesIO_peek(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+PyObject *BytesIO_readline(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+PyObject *BytesIO_next(PyObject *op);
+PyObject *BytesIO_readlines(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+PyObject *BytesIO_readinto(PyObject *op, PyObject *target);
+PyObject *BytesIO_write(PyObject *op, PyObject *source);
+PyObject *BytesIO_writelines(PyObject *op, PyObject *lines);
+PyObject *BytesIO_truncate(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+PyObject *BytesIO_tell(PyObject *op, PyObject *unused);
+PyObject *BytesIO_seek(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+
 /* bytesio_type.c, for module.c: derived from io.BytesIO. */
 PyObject *BytesIO_make_type(PyObject *module);
 

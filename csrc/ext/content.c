@@ -43,11 +43,11 @@ adopt(struct content *content, PyObject *copy)
 }
 
 static int
-borrow_buffer(const BufferObject *self, PyObject *source, struct content *content)
+borrow_buffer(PyObject *source, struct content *content)
 {
     BufferObject *other = as_buffer(source);
     if (other->buffer.released)
-        return errors_raise(state_of(self), &other->buffer, BUFFER_RELEASED, "read");
+        return Buffer_fail(other, BUFFER_RELEASED, "read");
     return borrow(content, source, other->buffer.start, (Py_ssize_t)other->buffer.length);
 }
 
@@ -60,7 +60,7 @@ borrow_known(const BufferObject *self, PyObject *source, struct content *content
     else if (PyByteArray_CheckExact(source))
         borrow(content, source, PyByteArray_AS_STRING(source), PyByteArray_GET_SIZE(source));
     else if (source == (PyObject *)self || Py_IS_TYPE(source, state_of(self)->buffer_type))
-        return borrow_buffer(self, source, content) < 0 ? -1 : 1;
+        return borrow_buffer(source, content) < 0 ? -1 : 1;
     else
         return 0;
     return 1;

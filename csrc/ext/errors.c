@@ -49,7 +49,8 @@ errors_add(PyObject *module, struct module_state *state)
             "Base class of all errors of growable.\n\n"
             "Attributes\n----------\n"
             "operation : str or None\n    What was tried.\n"
-            "requested : int or None\n    The size that was asked for, in bytes.\n"
+            "requested : int or None\n    The size that was asked for: in bytes, but in rows where an "
+            "Array or a\n    Table raises CapacityError.\n"
             "limit : str or None\n    The name of the limit that was hit, such as 'RLIMIT_AS'.\n"
             "error_code : int or None\n    The system's own error code.\n", NULL},
         [ERROR_RESERVATION] = {"growable.ReservationError",
@@ -57,7 +58,9 @@ errors_add(PyObject *module, struct module_state *state)
         [ERROR_COMMIT] = {"growable.CommitError",
             "The system refused to put memory behind reserved pages.", &PyExc_MemoryError},
         [ERROR_CAPACITY] = {"growable.CapacityError",
-            "The operation needs more bytes than the capacity that was promised never to move.",
+            "The operation needs more than the capacity that was promised never to move.\n\n"
+            "`requested` is what would have been there: bytes of a Buffer, rows of an Array or a "
+            "Table.",
             &PyExc_MemoryError},
         [ERROR_STATE] = {"growable.StateError",
             "The object was released or frozen, or its pages are in the wrong state.",
@@ -138,114 +141,190 @@ errors_raise_exported(void)
     return -1;
 }
 
-/* Refusals by the system. */
+/* What could not be done, and to whom. */
+
+enum { LABEL_SIZE = 64 };
+
+struct attempt {
+    struct module_state *state;
+    const struct holder *holder;
+    const struct buffer *b;
+    const char *operation;
+    char label[LABEL_SIZE]; /* "append", "Array.append" */
+};
+
+static const char *
+unit_of(const struct holder *holder)
+{
+    return holder->row_size == HOLDER_OF_BYTES ? "bytes" : "rows";
+}
+
+static size_t
+in_units(const struct holder *holder, size_t bytes)
+{
+    return holder->row_size == HOLDER_OF_BYTES ? bytes : bytes / holder->row_size;
+}
+
+/* Of what was asked for no part is left out. */
+static size_t
+units_needed(const struct attempt *attempt)
+{
+    size_t bytes = attempt->b->failed_size, units = in_units(attempt->holder, bytes);
+    return units + (in_units(attempt->holder, bytes - 1) == units);
+}
+
+static void
+set_label(struct attempt *attempt)
+{
+    const char *name = attempt->holder->name, *operation = attempt->operation;
+    if (attempt->holder->row_size == HOLDER_OF_BYTES || strcmp(name, operation) == 0)
+        PyOS_snprintf(attempt->label, LABEL_SIZE, "%s", operation);
+    else
+        PyOS_snprintf(attempt->label, LABEL_SIZE, "%s.%s", name, operation);
+}
+
+/* Refusals by the system. They are about pages, so they count bytes whoever asks. */
 
 static int
-raise_reservation(struct module_state *state, const struct buffer *b, const char *operation)
+raise_reservation(const struct attempt *attempt)
 {
+    const struct buffer *b = attempt->b;
     char text[128];
     env_describe_error(b->system_error, text, sizeof text);
-    struct failure failure = {ERROR_RESERVATION, operation, b->failed_size,
-                              env_reservation_limit(&state->env), b->system_error};
-    return errors_raise_failure(state, &failure,
+    struct failure failure = {ERROR_RESERVATION, attempt->operation, b->failed_size,
+                              env_reservation_limit(&attempt->state->env), b->system_error};
+    return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot reserve %zu bytes of addresses: %s (limit: %s); "
                              "release other buffers, raise the limit or ask for less",
-                             operation, b->failed_size, text, failure.limit));
+                             attempt->label, b->failed_size, text, failure.limit));
 }
 
 static int
-raise_commit(struct module_state *state, const struct buffer *b, const char *operation)
+raise_commit(const struct attempt *attempt)
 {
+    const struct buffer *b = attempt->b;
     char text[128];
     env_describe_error(b->system_error, text, sizeof text);
-    struct failure failure = {ERROR_COMMIT, operation, b->failed_size,
-                              env_commit_limit(&state->env), b->system_error};
-    return errors_raise_failure(state, &failure,
+    struct failure failure = {ERROR_COMMIT, attempt->operation, b->failed_size,
+                              env_commit_limit(&attempt->state->env), b->system_error};
+    return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot commit %zu more bytes to the %zu committed: %s "
                              "(limit: %s); free memory, raise the limit or ask for less",
-                             operation, b->failed_size, b->storage.committed, text,
+                             attempt->label, b->failed_size, b->storage.committed, text,
                              failure.limit));
 }
 
 static int
-raise_capacity(struct module_state *state, const struct buffer *b, const char *operation)
+raise_system(const struct attempt *attempt)
 {
-    struct failure failure = {ERROR_CAPACITY, operation, b->failed_size, "capacity", 0};
-    return errors_raise_failure(state, &failure,
-        PyUnicode_FromFormat("%s: %zu bytes are needed and the capacity is %zu; "
-                             "make the Buffer with a larger capacity=, or without one",
-                             operation, b->failed_size, b->capacity));
-}
-
-static int
-raise_pinned(struct module_state *state, const struct buffer *b, const char *operation)
-{
-    struct failure failure = {ERROR_CAPACITY, operation, b->failed_size, "capacity", 0};
-    return errors_raise_failure(state, &failure,
-        PyUnicode_FromFormat("%s: %zu bytes are needed, %zu can be had in place, and the storage "
-                             "cannot move since its address was read; make the Buffer with "
-                             "capacity=", operation, b->failed_size, buffer_capacity(b)));
-}
-
-static int
-raise_state(struct module_state *state, const char *operation, const char *what)
-{
-    struct failure failure = {.kind = ERROR_STATE, .operation = operation};
-    return errors_raise_failure(
-        state, &failure, PyUnicode_FromFormat("%s: the Buffer is %s", operation, what));
-}
-
-static int
-raise_system(struct module_state *state, const struct buffer *b, const char *operation)
-{
+    const struct buffer *b = attempt->b;
     char text[128];
     env_describe_error(b->system_error, text, sizeof text);
-    struct failure failure = {ERROR_BASE, operation, b->failed_size, NULL, b->system_error};
-    return errors_raise_failure(
-        state, &failure, PyUnicode_FromFormat("%s: the system refused: %s", operation, text));
+    struct failure failure = {ERROR_BASE, attempt->operation, b->failed_size, NULL,
+                              b->system_error};
+    return errors_raise_failure(attempt->state, &failure,
+                         PyUnicode_FromFormat("%s: the system refused: %s", attempt->label, text));
+}
+
+/* Refusals of our own, in the unit of `capacity=`. */
+
+static int
+raise_capacity(const struct attempt *attempt)
+{
+    const struct holder *holder = attempt->holder;
+    size_t needed = units_needed(attempt);
+    struct failure failure = {ERROR_CAPACITY, attempt->operation, needed, "capacity", 0};
+    return errors_raise_failure(attempt->state, &failure,
+        PyUnicode_FromFormat("%s: %zu %s are needed and the capacity is %zu; "
+                             "make the %s with a larger capacity=, or without one",
+                             attempt->label, needed, unit_of(holder),
+                             in_units(holder, attempt->b->capacity), holder->name));
 }
 
 static int
-raise_full_while_exported(const struct buffer *b, const char *operation)
+raise_pinned(const struct attempt *attempt)
 {
+    const struct holder *holder = attempt->holder;
+    size_t needed = units_needed(attempt);
+    struct failure failure = {ERROR_CAPACITY, attempt->operation, needed, "capacity", 0};
+    return errors_raise_failure(attempt->state, &failure,
+        PyUnicode_FromFormat("%s: %zu %s are needed, %zu can be had in place, and the storage "
+                             "cannot move since its address was read; make the %s with "
+                             "capacity=", attempt->label, needed, unit_of(holder),
+                             in_units(holder, buffer_capacity(attempt->b)), holder->name));
+}
+
+static int
+raise_full_while_exported(const struct attempt *attempt)
+{
+    const struct holder *holder = attempt->holder;
     PyErr_Format(PyExc_BufferError,
-                 "Existing exports of data: object cannot be re-sized (%s: %zu bytes are needed "
-                 "and %zu can be had without moving; release the exports, or make the Buffer "
-                 "with capacity=)", operation, b->failed_size, buffer_capacity(b));
+                 "Existing exports of data: object cannot be re-sized (%s: %zu %s are needed "
+                 "and %zu can be had without moving; release the exports, or make the %s "
+                 "with capacity=)", attempt->label, units_needed(attempt), unit_of(holder),
+                 in_units(holder, buffer_capacity(attempt->b)), holder->name);
+    return -1;
+}
+
+static int
+raise_not_lent(const struct attempt *attempt)
+{
+    const struct holder *holder = attempt->holder;
+    PyErr_Format(PyExc_ValueError,
+                 "%s: %zu %s asked for and %zu lent; spare() lends them, and any other "
+                 "change of the length takes them back", attempt->label, units_needed(attempt),
+                 unit_of(holder), in_units(holder, buffer_lent(attempt->b)));
+    return -1;
+}
+
+static int
+raise_state(const struct attempt *attempt, const char *what)
+{
+    struct failure failure = {.kind = ERROR_STATE, .operation = attempt->operation};
+    return errors_raise_failure(attempt->state, &failure,
+                         PyUnicode_FromFormat("%s: the %s is %s", attempt->label,
+                                              attempt->holder->name, what));
+}
+
+static int
+raise_no_memory(const struct attempt *attempt)
+{
+    if (attempt->holder->row_size == HOLDER_OF_BYTES)
+        PyErr_NoMemory();
+    else
+        PyErr_Format(PyExc_MemoryError, "%s: no memory for so many rows", attempt->label);
     return -1;
 }
 
 int
-errors_raise(struct module_state *state, const struct buffer *b, int error, const char *operation)
+errors_raise(struct module_state *state, const struct holder *holder, const struct buffer *b,
+             int error, const char *operation)
 {
+    struct attempt attempt = {.state = state, .holder = holder, .b = b, .operation = operation};
+    set_label(&attempt);
     switch ((enum buffer_error)error) {
     case BUFFER_NOT_RESERVED:
-        return raise_reservation(state, b, operation);
+        return raise_reservation(&attempt);
     case BUFFER_NOT_COMMITTED:
-        return raise_commit(state, b, operation);
+        return raise_commit(&attempt);
     case BUFFER_AT_CAPACITY:
-        return raise_capacity(state, b, operation);
+        return raise_capacity(&attempt);
     case BUFFER_PINNED:
-        return raise_pinned(state, b, operation);
+        return raise_pinned(&attempt);
     case BUFFER_EXPORTED:
-        return raise_full_while_exported(b, operation);
+        return raise_full_while_exported(&attempt);
     case BUFFER_FROZEN:
-        return raise_state(state, operation, "frozen; copy it to change the copy");
+        return raise_state(&attempt, "frozen; copy it to change the copy");
     case BUFFER_RELEASED:
-        return raise_state(state, operation, "released");
+        return raise_state(&attempt, "released");
     case BUFFER_NOT_LENT:
-        PyErr_Format(PyExc_ValueError,
-                     "%s: %zu bytes asked for and %zu lent; spare() lends them, and any other "
-                     "change of the length takes them back", operation, b->failed_size,
-                     buffer_lent(b));
-        return -1;
+        return raise_not_lent(&attempt);
     case BUFFER_SYSTEM:
-        return raise_system(state, b, operation);
+        return raise_system(&attempt);
     case BUFFER_OK:
     case BUFFER_TOO_LARGE:
     case BUFFER_NO_MEMORY:
         break;
     }
-    PyErr_NoMemory();
-    return -1;
+    return raise_no_memory(&attempt);
 }

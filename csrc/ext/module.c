@@ -13,7 +13,7 @@
 #include "region_object.h"
 #include "ring_object.h"
 #include "section_object.h"
-#include "table_core.h"
+#include "table_object.h"
 #include "tail.h"
 
 #ifdef GROWABLE_FAULT
@@ -26,8 +26,11 @@
 
 enum { TRACE_DOMAIN = 0x67726f77 }; /* "grow": tracemalloc keeps our pages apart from the heap */
 
-#define DEFAULT_RESERVATION (sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 26)
-#define DEFAULT_POOL_BUDGET ((size_t)64 << 20)
+static const struct env_settings DEFAULTS = {
+    .reservation = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 26,
+    .budget = (size_t)64 << 20,
+    .limit = (size_t)1 << 30,
+};
 
 /* The environment that the core sees. */
 
@@ -68,7 +71,7 @@ make_env(struct module_state *state)
         .committed = env_committed,
         .context = state,
     };
-    int error = env_open(&state->env, DEFAULT_RESERVATION, DEFAULT_POOL_BUDGET);
+    int error = env_open(&state->env, &DEFAULTS);
     if (error == 0)
         return 0;
     if (error == ENV_NO_MEMORY) {
@@ -97,19 +100,22 @@ huge_setting(PyObject *setting, enum buffer_huge *huge)
 static PyObject *
 core_configure(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"reservation", "pool_budget", "huge_pages", NULL};
+    static char *keywords[] = {"reservation", "pool_budget", "pool_limit", "huge_pages", NULL};
     struct module_state *state = PyModule_GetState(module);
-    Py_ssize_t reservation, budget;
+    Py_ssize_t reservation, budget, limit;
     PyObject *setting;
     enum buffer_huge huge;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nnO:configure", keywords, &reservation, &budget,
-                                     &setting) || huge_setting(setting, &huge) < 0)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nnnO:configure", keywords, &reservation,
+                                     &budget, &limit, &setting) ||
+        huge_setting(setting, &huge) < 0)
         return NULL;
-    if (reservation <= 0 || budget < 0) {
-        PyErr_SetString(PyExc_ValueError, "reservation must be > 0 and pool_budget >= 0");
+    if (reservation <= 0 || budget < 0 || limit < 0) {
+        PyErr_SetString(PyExc_ValueError,
+                        "reservation must be > 0, pool_budget and pool_limit >= 0");
         return NULL;
     }
-    env_configure(&state->env, (size_t)reservation, (size_t)budget);
+    struct env_settings settings = {(size_t)reservation, (size_t)budget, (size_t)limit};
+    env_configure(&state->env, &settings);
     state->huge = huge;
     Py_RETURN_NONE;
 }
@@ -177,18 +183,27 @@ build_sizes(const size_t *sizes)
 static PyObject *
 build_defaults(const struct env_facts *facts, enum buffer_huge huge)
 {
-    return Py_BuildValue("{sNsNsN}", "reservation", PyLong_FromSize_t(facts->reservation),
-                         "pool_budget", PyLong_FromSize_t(facts->budget), "huge_pages",
-                         huge_or_auto(huge));
+    const struct env_settings *settings = &facts->settings;
+    return Py_BuildValue("{sNsNsNsN}", "reservation", PyLong_FromSize_t(settings->reservation),
+                         "pool_budget", PyLong_FromSize_t(settings->budget), "pool_limit",
+                         PyLong_FromSize_t(settings->limit), "huge_pages", huge_or_auto(huge));
 }
 
 static PyObject *
 build_pool(const struct env_facts *facts)
 {
-    return Py_BuildValue("{sNsNsNsN}", "reservations", PyLong_FromSize_t(facts->reservations),
+    return Py_BuildValue("{sNsNsNsNsN}", "reservations", PyLong_FromSize_t(facts->reservations),
                          "reserved_bytes", PyLong_FromSize_t(facts->reserved_bytes), "pooled",
                          PyLong_FromSize_t(facts->pooled), "pooled_bytes",
-                         PyLong_FromSize_t(facts->pooled_bytes));
+                         PyLong_FromSize_t(facts->pooled_bytes), "discarded_bytes",
+                         PyLong_FromSize_t(facts->discarded_bytes));
+}
+
+static PyObject *
+core_trim(PyObject *module, PyObject *Py_UNUSED(unused))
+{
+    struct module_state *state = PyModule_GetState(module);
+    return PyLong_FromSize_t(env_trim(&state->env));
 }
 
 static PyObject *
@@ -233,7 +248,7 @@ core_page_map(PyObject *module, PyObject *op)
         return NULL;
     int error = buffer_page_map(b, (unsigned char *)PyBytes_AS_STRING(map));
     if (error != BUFFER_OK) {
-        errors_raise(state, b, error, "page_map");
+        Buffer_fail(as_buffer(op), error, "page_map");
         Py_CLEAR(map);
     }
     return map;
@@ -434,8 +449,10 @@ static PyMethodDef functions[] = {
      "export($module, exporter, /)\n--\n\n"
      "An object that is an export of the exporter's bytes for as long as it lives."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
-     "configure($module, /, reservation, pool_budget, huge_pages)\n--\n\n"
+     "configure($module, /, reservation, pool_budget, pool_limit, huge_pages)\n--\n\n"
      "Set the defaults: sizes in bytes, huge_pages None for 'auto'."},
+    {"trim", core_trim, METH_NOARGS,
+     "trim($module, /)\n--\n\nRelease idle reservations; the bytes of memory that were in them."},
     {"query", core_query, METH_NOARGS,
      "query($module, /)\n--\n\nLimits, capabilities, defaults and the pool, read now."},
     {"probe", core_probe, METH_NOARGS,
@@ -458,6 +475,8 @@ static PyMethodDef functions[] = {
     {"bind_numpy", Array_bind_numpy, METH_VARARGS,
      "bind_numpy($module, ndarray, dtype, frombuffer, contiguous, strided, /)\n--\n\n"
      "Tell the core of NumPy: its types, and two arrays to check the layout on."},
+    {"_watch_again", Region_watch_again, METH_NOARGS, "Helper for guards, after a fork."},
+    {"_unwatch", Region_unwatch, METH_NOARGS, "Helper for guards, at exit."},
     {"_rebuild", Buffer_rebuild, METH_VARARGS, "Helper for pickle."},
 #ifdef GROWABLE_FAULT
     FAULT_FUNCTIONS

@@ -13,6 +13,8 @@ state_name(struct page_traits traits)
     static const char *const names[] = {"reserved", "committed", "a placeholder", "mapped"};
     if (traits.discarded != NOT_DISCARDED)
         return "discarded";
+    if (traits.guarded)
+        return "guarded";
     return names[traits.state];
 }
 
@@ -22,6 +24,8 @@ way_out(struct page_traits traits)
 {
     if (traits.discarded != NOT_DISCARDED)
         return "restore() them first";
+    if (traits.guarded)
+        return "touch or protect() them first";
     switch ((enum pages_state)traits.state) {
     case PAGES_RESERVED:
         return "commit() them first";

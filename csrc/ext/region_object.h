@@ -16,12 +16,18 @@
 #include "region.h"
 #include "state.h"
 
-typedef struct {
+struct alarm;
+
+typedef struct RegionObject {
     PyObject_HEAD
     struct region region;
     PyObject *module; /* keeps the environment */
     PyObject *name;   /* NULL for none */
     PyObject *weakrefs;
+    struct alarm *alarms; /* newest first */
+    size_t search_from;   /* where to look for the next hit */
+    bool watched;         /* in the module's list */
+    struct RegionObject *next_watched, *previous_watched;
 } RegionObject;
 
 static inline RegionObject *
@@ -70,6 +76,14 @@ PyObject *Region_query(PyObject *op, PyObject *offset);
 PyObject *Region_pages(PyObject *op, PyObject *unused);
 PyObject *Region_restore(PyObject *op, PyObject *args, PyObject *kwargs);
 PyObject *Region_written(PyObject *op, PyObject *args, PyObject *kwargs);
+
+/* region_guard.c */
+PyObject *Region_guard(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Region_guard_hits(PyObject *op, PyObject *unused);
+int Region_traverse_alarms(RegionObject *self, visitproc visit, void *arg);
+void Region_clear_alarms(RegionObject *self);
+PyObject *Region_watch_again(PyObject *module, PyObject *unused); /* for module.c */
+PyObject *Region_unwatch(PyObject *module, PyObject *unused);
 
 /* region_placeholder.c */
 PyObject *Region_split(PyObject *op, PyObject *offset);

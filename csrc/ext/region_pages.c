@@ -5,6 +5,8 @@
  */
 #include "region_object.h"
 
+#include <string.h>
+
 static const char *
 state_name(struct page_traits traits)
 {
@@ -80,6 +82,7 @@ Region_query(PyObject *op, PyObject *arg)
         Region_raise(self, error, "query");
         return NULL;
     }
+    region_settle_guards(&self->region);
     return make_run(self, *pages_at(&self->region.pages, range.first));
 }
 
@@ -110,6 +113,7 @@ Region_pages(PyObject *op, PyObject *Py_UNUSED(unused))
         return NULL;
     PyObject *list = PyList_New(0), *map = NULL;
     size_t page = 0;
+    region_settle_guards(r);
     do
         page = list == NULL ? 0 : append_run(self, page, list);
     while (page != 0 && page * r->page_size < r->size);
@@ -121,42 +125,76 @@ Region_pages(PyObject *op, PyObject *Py_UNUSED(unused))
     return map;
 }
 
-/* Lists of (offset, length). Frees the ranges. */
+/* Ranges from the core, to be freed. */
+struct ranges {
+    struct byte_range *bytes;
+    size_t count;
+};
+
+static void
+free_ranges(RegionObject *self, struct ranges *ranges)
+{
+    struct buffer_env *env = self->region.env;
+    env->free(env->context, ranges->bytes);
+}
+
+/* A list of (offset, length). */
 static PyObject *
-list_of(RegionObject *self, struct byte_range *ranges, size_t count)
+list_of(const struct ranges *ranges)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < count; i++) {
-        PyObject *pair = Py_BuildValue("NN", PyLong_FromSize_t(ranges[i].offset),
-                                       PyLong_FromSize_t(ranges[i].length));
+    for (size_t i = 0; list != NULL && i < ranges->count; i++) {
+        PyObject *pair = Py_BuildValue("NN", PyLong_FromSize_t(ranges->bytes[i].offset),
+                                       PyLong_FromSize_t(ranges->bytes[i].length));
         if (pair == NULL || PyList_Append(list, pair) < 0)
             Py_CLEAR(list);
         Py_XDECREF(pair);
     }
-    struct buffer_env *env = self->region.env;
-    env->free(env->context, ranges);
     return list;
 }
 
+static bool
+are_same(const struct ranges *a, const struct ranges *b)
+{
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->bytes, b->bytes, a->count * sizeof *a->bytes) == 0);
+}
+
+/* 0, or -1 with an exception. */
+static int
+restore(RegionObject *self, size_t offset, size_t length, bool look, struct ranges *lost)
+{
+    struct page_range range;
+    int error = region_pages(&self->region, offset, length, &range);
+    if (error == REGION_OK)
+        error = region_restore(&self->region, range, look, &lost->bytes, &lost->count);
+    assert_valid_region(self);
+    return error == REGION_OK ? 0 : Region_raise(self, error, "restore");
+}
+
+/* What was lost is told once. So the list is made after a mere look, and what is restored then is
+ * the same, unless making it ran code that changed the Region. */
 PyObject *
 Region_restore(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", NULL};
     RegionObject *self = as_region(op);
-    size_t offset = 0, length = REGION_TO_THE_END, count;
-    struct page_range range;
-    struct byte_range *lost;
+    size_t offset = 0, length = REGION_TO_THE_END;
+    struct ranges seen, lost;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:restore", keywords, Region_offset,
-                                     &offset, Region_length, &length))
+                                     &offset, Region_length, &length) ||
+        restore(self, offset, length, true, &seen) < 0)
         return NULL;
-    int error = region_pages(&self->region, offset, length, &range);
-    if (error == REGION_OK)
-        error = region_restore(&self->region, range, &lost, &count);
-    assert_valid_region(self);
-    if (error == REGION_OK)
-        return list_of(self, lost, count);
-    Region_raise(self, error, "restore");
-    return NULL;
+    PyObject *list = list_of(&seen);
+    if (list != NULL && restore(self, offset, length, false, &lost) < 0)
+        Py_CLEAR(list);
+    if (list != NULL) {
+        if (!are_same(&seen, &lost))
+            Py_SETREF(list, list_of(&lost));
+        free_ranges(self, &lost);
+    }
+    free_ranges(self, &seen);
+    return list;
 }
 
 PyObject *
@@ -165,16 +203,18 @@ Region_written(PyObject *op, PyObject *args, PyObject *kwargs)
     static char *keywords[] = {"reset", NULL};
     RegionObject *self = as_region(op);
     int reset = 0;
-    size_t count;
     struct page_range all;
-    struct byte_range *ranges;
+    struct ranges found;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:written", keywords, &reset))
         return NULL;
     int error = region_pages(&self->region, 0, REGION_TO_THE_END, &all);
     if (error == REGION_OK)
-        error = region_written(&self->region, reset, &ranges, &count);
-    if (error == REGION_OK)
-        return list_of(self, ranges, count);
-    Region_raise(self, error, "written");
-    return NULL;
+        error = region_written(&self->region, reset, &found.bytes, &found.count);
+    if (error != REGION_OK) {
+        Region_raise(self, error, "written");
+        return NULL;
+    }
+    PyObject *list = list_of(&found);
+    free_ranges(self, &found);
+    return list;
 }

@@ -50,6 +50,13 @@ static int
 Region_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
+    return Region_traverse_alarms(as_region(op), visit, arg);
+}
+
+static int
+Region_clear(PyObject *op)
+{
+    Region_clear_alarms(as_region(op));
     return 0;
 }
 
@@ -63,6 +70,7 @@ Region_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
+    Region_clear_alarms(self);
     region_close(&self->region);
     Py_XDECREF(self->name);
     type->tp_free(op);
@@ -186,12 +194,16 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
     enum region_caching caching = nocache ? REGION_UNCACHED
                                   : write_combine ? REGION_WRITE_COMBINED : REGION_CACHED;
     unsigned before = pages_at(&self->region.pages, a.range.first)->traits.access;
+    PyObject *result = PyUnicode_FromString(Region_access_name(before)); /* while it may fail */
+    if (result == NULL)
+        return NULL;
     int error = region_protect(&self->region, a.range, access, caching, force);
     assert_valid_region(self);
-    if (error == REGION_OK)
-        return PyUnicode_FromString(Region_access_name(before));
-    Region_raise(self, error, "protect");
-    return NULL;
+    if (error != REGION_OK) {
+        Py_CLEAR(result);
+        Region_raise(self, error, "protect");
+    }
+    return result;
 }
 
 static int
@@ -397,6 +409,14 @@ static PyMethodDef methods[] = {
            "Let the system drop the contents of pages with access 'rw' when memory is short.\n\n"
            "Views of them can be taken again after restore(). priority: from 1 (dropped first)\n"
            "to 4, where the system has it."),
+    METHOD("guard", Region_guard, KEYWORDS,
+           "guard($self, /, offset, length, on_hit=None)\n--\n\n"
+           "Set a one-shot alarm: the first access to each page trips it and then succeeds.\n\n"
+           "on_hit(offset) runs soon after, on the main thread. A system call that is given a\n"
+           "guarded page fails with EFAULT."),
+    METHOD("guard_hits", Region_guard_hits, METH_NOARGS,
+           "guard_hits($self, /)\n--\n\n"
+           "Offsets of the pages whose guard was tripped since they were guarded last."),
     METHOD("restore", Region_restore, KEYWORDS,
            "restore($self, /, " RANGE ")\n--\n\n"
            "Take discard() back; return the ranges whose contents were dropped, which are zero."),
@@ -483,6 +503,7 @@ static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)region_doc},
     {Py_tp_new, (void *)Region_new},
     {Py_tp_traverse, (void *)Region_traverse},
+    {Py_tp_clear, (void *)Region_clear},
     {Py_tp_dealloc, (void *)Region_dealloc},
     {Py_tp_repr, (void *)Region_repr},
     {Py_tp_methods, methods},

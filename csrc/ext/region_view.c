@@ -13,19 +13,10 @@ typedef struct {
     size_t length;
 } RegionViewObject;
 
-static int
-refuse_null_view(void)
-{
-    PyErr_SetString(PyExc_BufferError, "Region: view==NULL argument is obsolete");
-    return -1;
-}
-
 /* Everything that can fail comes before the export is linked, but for what the flags forbid. */
 static int
 export_range(RegionObject *self, size_t offset, size_t length, Py_buffer *view, int flags)
 {
-    if (view == NULL)
-        return refuse_null_view();
     view->obj = NULL;
     struct region_export *export = PyMem_Malloc(sizeof *export);
     if (export == NULL) {

@@ -323,6 +323,8 @@ static PyObject *
 Section_fileno(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     struct section_facts facts;
+    if (Section_gate(as_section(op), "fileno") < 0)
+        return NULL;
     section_query(&facts);
     if (!facts.descriptors) {
         errors_raise_unsupported(section_state(as_section(op)), "fileno",

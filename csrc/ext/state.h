@@ -9,6 +9,8 @@
 
 #include <Python.h>
 
+#include <stdatomic.h>
+
 #include "buffer.h"
 
 enum error_kind {
@@ -50,6 +52,9 @@ struct module_state {
     PyObject *page_run; /* of growable.pages; NULL until a Region was asked for its pages */
     PyObject *page_map;
     struct numpy_names numpy;
+    struct RegionObject *watched_regions; /* borrowed; those with an on_hit */
+    bool watching;                        /* from the first on_hit to the exit */
+    _Atomic bool call_pending;            /* the interpreter was asked to tell of hits */
 };
 
 extern struct PyModuleDef growable_module;

@@ -8,6 +8,7 @@
 #include "vmem_fault.h"
 
 #include "vmem.h"
+#include "vmem_guard.h"
 #include "vmem_section.h"
 #include "vmem_signal.h"
 
@@ -133,8 +134,16 @@ WRAP(vmem_section_map,
       enum vmem_access access, bool copy_on_write),
      (section, offset, address, size, access, copy_on_write))
 WRAP(vmem_section_unmap, (void *address, size_t size), (address, size))
+WRAP(vmem_section_protect_copy, (void *address, size_t size, enum vmem_access access),
+     (address, size, access))
 WRAP(vmem_section_repeat,
      (const struct vmem_section *section, size_t offset, size_t size, unsigned times,
       enum vmem_access access, void **address),
      (section, offset, size, times, access, address))
 WRAP(vmem_signal_open, (uint64_t key, intptr_t *signal), (key, signal))
+WRAP(vmem_guard_open, (void *address, size_t size, size_t unit, struct vmem_guard **guard),
+     (address, size, unit, guard))
+WRAP(vmem_guard_arm,
+     (struct vmem_guard *guard, void *address, size_t size, enum vmem_access access),
+     (guard, address, size, access))
+WRAP(vmem_guard_watch, (bool (*tell)(void *context), void *context), (tell, context))

@@ -11,7 +11,6 @@
 #include "vmem_place.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -83,6 +82,8 @@ static uintptr_t smaller(uintptr_t a, uintptr_t b)
 
 struct search {
     uintptr_t first, last; /* where the range may lie */
+    uintptr_t end;         /* of the highest mapping, as find_gap saw it */
+    uintptr_t step;        /* how far from a place that was refused to try again */
     size_t size, alignment;
     bool top_down;
 };
@@ -93,56 +94,70 @@ static bool is_beyond(const struct linux_mapping *mapping)
     return sizeof(uintptr_t) > 4 && mapping->start > UINTPTR_MAX / 2;
 }
 
-/* A gap that fits, or 0. What lies above the highest mapping is not looked at: it is little, and
- * where it ends cannot be told. */
-static int find_gap(const struct search *search, uintptr_t *found)
+/* Where the range fits between two limits, if a better place is not known already. */
+static uintptr_t fit(const struct search *search, uintptr_t first, uintptr_t last, uintptr_t known)
+{
+    uintptr_t found = place_fit(larger(first, search->first), smaller(last, search->last),
+                                search->size, search->alignment, search->top_down);
+    return found != 0 && (known == 0 || search->top_down) ? found : known;
+}
+
+/* A gap that fits, or 0. Above the highest mapping anything looks free; where the addresses end is
+ * not told. */
+static int find_gap(struct search *search, uintptr_t *found)
 {
     struct linux_maps maps;
     struct linux_mapping mapping;
-    uintptr_t gap = 0;
     int error = linux_maps_open(&maps);
     *found = 0;
-    while (error == 0 && gap <= search->last && linux_maps_next(&maps, &mapping)
-           && !is_beyond(&mapping)) {
+    search->end = 0;
+    if (error != 0) {
+        return error;
+    }
+    while (linux_maps_next(&maps, &mapping) && !is_beyond(&mapping)) {
         leave_room(&mapping);
-        if (mapping.start > gap) {
-            uintptr_t fit = place_fit(larger(gap, search->first),
-                                      smaller(mapping.start - 1, search->last), search->size,
-                                      search->alignment, search->top_down);
-            *found = fit != 0 ? fit : *found;
+        if (mapping.start > search->end) {
+            *found = fit(search, search->end, mapping.start - 1, *found);
         }
-        if (*found != 0 && !search->top_down) {
-            break;
-        }
-        gap = larger(gap, mapping.end);
+        search->end = larger(search->end, mapping.end);
     }
-    if (error == 0) {
-        linux_maps_close(&maps);
-    }
-    return error;
+    *found = fit(search, search->end, UINTPTR_MAX, *found);
+    linux_maps_close(&maps);
+    return 0;
 }
 
 /* Where the gap is still there after it was refused, it is not to be had: an emulator hides mappings
- * of its own. */
+ * of its own, of any size. */
 static void pass_over(struct search *search, uintptr_t refused)
 {
     if (search->top_down) {
-        search->last = refused - 1;
+        search->last = refused > search->step ? refused - search->step : 0;
     } else {
-        search->first = refused + search->alignment;
+        search->first = refused <= UINTPTR_MAX - search->step ? refused + search->step : UINTPTR_MAX;
     }
+    search->step += search->step <= UINTPTR_MAX / 4 ? search->step : 0;
+}
+
+static int try_gap(struct search *search, uintptr_t *found)
+{
+    int error = find_gap(search, found);
+    if (error == 0 && *found == 0) {
+        return ENOMEM;
+    }
+    error = error != 0 ? error : map_exactly(*found, search->size);
+    if (error == ENOMEM && search->top_down && *found >= search->end) {
+        search->last = search->end - 1;
+        return EEXIST; /* past the end of all addresses, perhaps */
+    }
+    return error;
 }
 
 static int map_in_gap(struct search *search, void **address)
 {
     uintptr_t refused = 0;
     for (int i = 0; i < ATTEMPTS; i++) {
-        uintptr_t found;
-        int error = find_gap(search, &found);
-        if (error == 0 && found == 0) {
-            error = ENOMEM;
-        }
-        error = error != 0 ? error : map_exactly(found, search->size);
+        uintptr_t found = 0;
+        int error = try_gap(search, &found);
         if (error == 0) {
             *address = (void *)found;
         }
@@ -179,6 +194,7 @@ static int map_ordinary(size_t size, const struct vmem_place *place, void **addr
         .last = place->highest != 0 ? place->highest : UINTPTR_MAX,
         .size = size,
         .alignment = alignment,
+        .step = alignment,
         .top_down = place->top_down,
     };
     return map_in_gap(&search, address);
@@ -195,18 +211,56 @@ static unsigned log2_of(size_t power)
     return log2;
 }
 
+/* Keeps the list in order; the folder is not. */
+static void insert_size(size_t sizes[VMEM_LARGE_PAGE_SIZES], size_t size)
+{
+    size_t at = VMEM_LARGE_PAGE_SIZES - 1; /* the last stays 0 */
+    if (!place_is_power_of_two(size) || size <= linux_page_size() || sizes[at - 1] != 0) {
+        return;
+    }
+    while (at > 0 && (sizes[at - 1] == 0 || sizes[at - 1] > size)) {
+        sizes[at] = sizes[at - 1];
+        at--;
+    }
+    sizes[at] = size;
+}
+
+/* "hugepages-2048kB" */
+static size_t size_in_name(const char *name)
+{
+    static const char start[] = "hugepages-";
+    size_t kib = 0;
+    if (strncmp(name, start, sizeof start - 1) != 0) {
+        return 0;
+    }
+    for (const char *c = name + sizeof start - 1; *c >= '0' && *c <= '9'; c++) {
+        kib = kib < SIZE_MAX / 10240 - 1 ? kib * 10 + (size_t)(*c - '0') : 0;
+    }
+    return kib * 1024;
+}
+
+struct entry {
+    uint64_t inode, next;
+    uint16_t length;
+    uint8_t type;
+    char name[];
+};
+
+/* By system call, since opendir allocates. One buffer holds more entries than there are sizes. */
 void linux_list_large_pages(size_t sizes[VMEM_LARGE_PAGE_SIZES])
 {
-    char path[64];
-    size_t count = 0;
-    for (unsigned log2 = log2_of(linux_page_size()) + 1;
-         log2 < 8 * sizeof(size_t) - 1 && log2 < 40 && count < VMEM_LARGE_PAGE_SIZES - 1; log2++) {
-        unsigned long kib = (unsigned long)(((size_t)1 << log2) / 1024);
-        snprintf(path, sizeof path, "/sys/kernel/mm/hugepages/hugepages-%lukB", kib);
-        if (access(path, F_OK) == 0) {
-            sizes[count++] = (size_t)1 << log2;
-        }
+    _Alignas(struct entry) char entries[2048];
+    int folder = linux_open("/sys/kernel/mm/hugepages");
+    if (folder < 0) {
+        return;
     }
+    long filled = syscall(SYS_getdents64, folder, entries, sizeof entries);
+    for (long at = 0; at < filled;) {
+        const struct entry *entry = (const void *)(entries + at);
+        insert_size(sizes, size_in_name(entry->name));
+        at += entry->length;
+    }
+    close(folder);
 }
 
 /* Lays large pages over ordinary reserved ones, all of them or none. */
@@ -239,7 +293,8 @@ unsigned linux_count_nodes(void)
 
 #define LONG_BITS (8 * (int)sizeof(unsigned long))
 
-/* The kernel's count of mask bits is one more than it looks at. */
+/* The kernel's count of mask bits is one more than it looks at. It has no reason of its own to say
+ * EPERM: that is what containers answer. */
 static int prefer_node(void *address, size_t size, int node)
 {
     unsigned long mask[MOST_NODES / LONG_BITS] = {0};
@@ -247,8 +302,11 @@ static int prefer_node(void *address, size_t size, int node)
         return EINVAL;
     }
     mask[node / LONG_BITS] = 1UL << (node % LONG_BITS);
-    return syscall(SYS_mbind, address, size, MPOL_PREFERRED, mask, (unsigned long)MOST_NODES + 1,
-                   0U) == 0 ? 0 : errno;
+    if (syscall(SYS_mbind, address, size, MPOL_PREFERRED, mask, (unsigned long)MOST_NODES + 1, 0U)
+        != 0) {
+        return errno == EPERM ? UNSUPPORTED : errno;
+    }
+    return 0;
 }
 
 static int probe_node(void *page, size_t size)
@@ -256,11 +314,11 @@ static int probe_node(void *page, size_t size)
     return prefer_node(page, size, (int)linux_count_nodes() - 1) == 0 ? YES : NO;
 }
 
-static _Atomic int node_answer = NOT_ASKED;
-
+/* Asked each time: a process may drop the right to it. */
 bool linux_can_prefer_node(void)
 {
-    return linux_ask(&node_answer, probe_node);
+    _Atomic int answer = NOT_ASKED;
+    return linux_ask(&answer, probe_node);
 }
 
 /* ---- vmem_reserve_at --------------------------------------------------------------------- */

@@ -232,7 +232,7 @@ static int find_node(const void *address, int *node)
     void *page = (void *)((uintptr_t)address & ~(uintptr_t)(linux_page_size() - 1));
     int status = -ENOENT;
     if (syscall(SYS_move_pages, 0, 1UL, &page, NULL, &status, 0) != 0) {
-        return errno;
+        return errno == EPERM ? UNSUPPORTED : errno;
     }
     *node = status >= 0 ? status : VMEM_NO_NODE;
     return 0;

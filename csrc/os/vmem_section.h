@@ -136,6 +136,9 @@ int vmem_section_map(const struct vmem_section *section, size_t offset, void *ad
 /* mapped -> placeholder. On Windows the range is exactly one mapping. Needs can_map_placed. */
 int vmem_section_unmap(void *address, size_t size);
 
+/* Sets the access of a mapping made with copy_on_write; what was written stays private. */
+int vmem_section_protect_copy(void *address, size_t size, enum vmem_access access);
+
 /* none -> mapped, `times` times side by side without a gap: the byte after the last is the first
  * again. `offset` and `size` are multiples of the granularity. */
 int vmem_section_repeat(const struct vmem_section *section, size_t offset, size_t size,

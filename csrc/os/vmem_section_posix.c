@@ -306,7 +306,7 @@ static int make_nascent(char *path, size_t size, int *file)
         }
         int new_file = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
         if (new_file < 0 && errno != EEXIST) {
-            return errno;
+            return errno == ENOENT ? ENOTSUP : errno; /* there is no such folder */
         }
         if (new_file >= 0 && flock(new_file, LOCK_SH | LOCK_NB) == 0 && fstat(new_file, &found) == 0
             && found.st_nlink != 0) {
@@ -568,6 +568,12 @@ int vmem_section_unmap(void *address, size_t size)
 {
     int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
     return mmap(address, size, PROT_NONE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
+}
+
+/* Private mappings need nothing special. */
+int vmem_section_protect_copy(void *address, size_t size, enum vmem_access access)
+{
+    return mprotect(address, size, protection_of(access)) == 0 ? 0 : errno;
 }
 
 /* The addresses are reserved as one range first, so that laying a mapping over them cannot hit what

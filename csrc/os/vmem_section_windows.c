@@ -557,6 +557,13 @@ int vmem_section_unmap(void *address, size_t size)
     return unmap(GetCurrentProcess(), address, MEM_PRESERVE_PLACEHOLDER) ? 0 : last_error();
 }
 
+/* PAGE_READWRITE is refused for such a view, and would write through. */
+int vmem_section_protect_copy(void *address, size_t size, enum vmem_access access)
+{
+    DWORD before;
+    return VirtualProtect(address, size, page_access(access, true), &before) ? 0 : last_error();
+}
+
 /* ---- side by side ------------------------------------------------------------------------ */
 
 static void unmap_views(char *range, size_t size, unsigned count)

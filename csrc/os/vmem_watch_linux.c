@@ -176,5 +176,5 @@ int vmem_written(void *address, size_t size, bool reset, struct vmem_range *rang
     if (error == 0) {
         *count = list.count;
     }
-    return error;
+    return error == EPERM && !linux_can_watch() ? UNSUPPORTED : error;
 }

@@ -140,7 +140,8 @@ static inline void fixture_ask_the_system(struct fixture *f)
 static inline void fixture_open_with(struct fixture *f, size_t reservation, size_t budget)
 {
     fixture_prepare(f);
-    CHECK(env_open(&f->env, reservation, budget) == 0);
+    struct env_settings settings = {reservation, budget, budget};
+    CHECK(env_open(&f->env, &settings) == 0);
     f->env.pool->query_limits = fixture_keep_limits;
 }
 
@@ -157,7 +158,7 @@ static inline void fixture_close(struct fixture *f)
     CHECK(f->tracked_count == 0);
     pool_clear(pool);
     CHECK(pool->live == 0 && pool->live_bytes == 0 && pool->exact_bytes == 0 &&
-          pool->idle_bytes == 0);
+          pool->idle_bytes == 0 && pool->idle_discarded == 0);
     env_close(&f->env);
     CHECK(f->blocks == 0);
 }

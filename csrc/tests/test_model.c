@@ -438,7 +438,9 @@ static void change_the_system(void)
     }
     if (one_in(4)) {
         static const size_t reservations[] = {16 * KIB, 64 * KIB, 256 * KIB, MIB, 64 * MIB};
-        env_configure(&fixture.env, reservations[random_below(5)], random_below(8 * MIB));
+        struct env_settings settings = {reservations[random_below(5)], random_below(8 * MIB),
+                                        random_below(32 * MIB)};
+        env_configure(&fixture.env, &settings);
     }
 }
 

@@ -225,8 +225,8 @@ static void warm_memory_keeps_to_the_budget(void)
     struct range range = take(pool, 1);
     use(&range, 16 * MIB);
     pool_give(pool, &range);
-    CHECK(pool->idle_bytes == 4 * MIB && pool->idle[0].committed == 4 * MIB);
-    CHECK(pool->idle[0].dirty == 4 * MIB);
+    CHECK(pool->idle_bytes == 4 * MIB && pool->idle[0].range.committed == 4 * MIB);
+    CHECK(pool->idle[0].range.dirty == 4 * MIB);
     close_pool();
 }
 
@@ -255,7 +255,7 @@ static void a_cooled_range_is_not_huge(void)
     range.huge = true;
     use(&range, 8 * MIB);
     pool_give(pool, &range);
-    CHECK(pool->idle[0].committed == 4 * MIB && !pool->idle[0].huge);
+    CHECK(pool->idle[0].range.committed == 4 * MIB && !pool->idle[0].range.huge);
     close_pool();
 }
 
@@ -266,7 +266,148 @@ static void a_range_within_the_budget_stays_huge(void)
     range.huge = true;
     use(&range, 8 * MIB);
     pool_give(pool, &range);
-    CHECK(pool->idle[0].committed == 8 * MIB && pool->idle[0].huge);
+    CHECK(pool->idle[0].range.committed == 8 * MIB && pool->idle[0].range.huge);
+    close_pool();
+}
+
+/* A pool that may keep 64 MiB in all, and a range of which 12 MiB stand in huge pages. */
+static struct pool *open_discarding(struct range *range)
+{
+    struct pool *pool = open_pool(64 * MIB, 4 * MIB);
+    pool->limit = 64 * MIB;
+    *range = take(pool, 1);
+    range->huge = true;
+    use(range, 12 * MIB);
+    return pool;
+}
+
+static void huge_pages_past_the_budget_are_discarded(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    char *base = range.base;
+    pool_give(pool, &range);
+    if (pool->info.can_discard) {
+        CHECK(pool->idle_bytes == 4 * MIB && pool->idle_discarded == 8 * MIB);
+        range = take(pool, 1);
+        CHECK(range.base == base && range.committed == 4 * MIB && range.dirty == 12 * MIB);
+        CHECK(range.huge && pool->idle_discarded == 0);
+        for (size_t i = 0; i < range.dirty; i += KIB) {
+            CHECK(base[i] == 0x77 || (i >= 4 * MIB && base[i] == 0));
+        }
+        pool_discard(pool, &range);
+    }
+    close_pool();
+}
+
+/* The next owner commits what it needs, finds it there, and sees none of it. */
+static void discarded_pages_serve_the_next_owner(void)
+{
+    struct range range;
+    struct owner o;
+    struct pool *pool = open_discarding(&range);
+    pool_give(pool, &range);
+    owner_init(&o, &fixture);
+    CHECK(buffer_extend_zero(&o.b, 6 * MIB, true) == 0 && holds_zeros(o.b.start, 6 * MIB));
+    CHECK(buffer_check(&o.b) && o.b.storage.committed < 12 * MIB);
+    CHECK(append_pattern(&o.b, 5 * MIB, true) == 0 && holds_zeros(o.b.start, 6 * MIB));
+    CHECK(buffer_extend_zero(&o.b, 2 * MIB, true) == 0);
+    CHECK(holds_zeros(o.b.start + 11 * MIB, 2 * MIB) && buffer_check(&o.b));
+    buffer_truncate(&o.b, MIB);
+    CHECK(buffer_check(&o.b));
+    buffer_free(&o.b);
+    close_pool();
+}
+
+static void discarded_pages_go_with_what_is_shrunk(void)
+{
+    struct range range;
+    struct owner o;
+    struct pool *pool = open_discarding(&range);
+    pool_give(pool, &range);
+    owner_init(&o, &fixture);
+    CHECK(buffer_extend_zero(&o.b, MIB, true) == 0 && buffer_fit(&o.b, true) == 0);
+    CHECK(o.b.storage.dirty <= o.b.storage.committed && buffer_check(&o.b));
+    buffer_free(&o.b);
+    CHECK(pool->idle_discarded == 0);
+    close_pool();
+}
+
+static void small_pages_are_not_discarded(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    range.huge = false;
+    pool_give(pool, &range);
+    CHECK(pool->idle_discarded == 0 && pool->idle[0].range.committed == 4 * MIB);
+    close_pool();
+}
+
+static void past_the_limit_nothing_is_discarded(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    pool->limit = 12 * MIB - 1;
+    pool_give(pool, &range);
+    CHECK(pool->idle_discarded == 0 && pool->idle[0].range.committed == 4 * MIB);
+    close_pool();
+}
+
+static void a_frugal_pool_discards_nothing(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    pool->info.overcommit = VMEM_OVERCOMMIT_NEVER;
+    pool_give(pool, &range);
+    CHECK(pool->idle_discarded == 0 && pool->idle_bytes == 64 * KIB);
+    close_pool();
+}
+
+/* Who is to grow takes the memory, who is not leaves it. */
+static void memory_goes_to_those_that_grow(void)
+{
+    struct range large, small;
+    struct pool *pool = open_discarding(&large);
+    char *base = large.base;
+    small = take(pool, 1);
+    use(&small, 4 * KIB);
+    pool_give(pool, &small);
+    pool_give(pool, &large);
+    bool kept = pool->idle_discarded > 0;
+    small = take(pool, 1);
+    CHECK(!kept || small.base != base);
+    large = take(pool, MIB);
+    CHECK(!kept || large.base == base);
+    pool_discard(pool, &small);
+    pool_discard(pool, &large);
+    close_pool();
+}
+
+static void what_waits_long_is_released(void)
+{
+    struct range forgotten, busy;
+    struct pool *pool = open_discarding(&forgotten);
+    busy = take(pool, 1);
+    pool_give(pool, &forgotten);
+    pool_give(pool, &busy);
+    for (int i = 0; i < POOL_PATIENCE; i++) {
+        CHECK(pool->idle_count == 2);
+        busy = take(pool, 1);
+        CHECK(busy.dirty == 0);
+        pool_give(pool, &busy);
+    }
+    CHECK(pool->idle_count == 1 && pool->idle[0].range.dirty == 0 && pool->idle_discarded == 0);
+    close_pool();
+}
+
+static void trimming_tells_what_it_released(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    pool_give(pool, &range);
+    size_t memory = pool->idle_bytes + pool->idle_discarded;
+    CHECK(memory >= 4 * MIB && env_trim(&fixture.env) == memory);
+    CHECK(pool->idle_count == 0 && pool->live == 0 && env_trim(&fixture.env) == 0);
     close_pool();
 }
 
@@ -292,7 +433,7 @@ static void a_frugal_pool_keeps_little(void)
     CHECK(pool_is_frugal(pool));
     use(&range, 8 * MIB);
     pool_give(pool, &range);
-    CHECK(pool->idle[0].committed == 64 * KIB && pool->idle_bytes == 64 * KIB);
+    CHECK(pool->idle[0].range.committed == 64 * KIB && pool->idle_bytes == 64 * KIB);
     pool->info.data_limit = VMEM_NO_LIMIT;
     pool->info.overcommit = VMEM_OVERCOMMIT_NEVER;
     CHECK(pool_is_frugal(pool));
@@ -630,13 +771,15 @@ static void an_environment_opens_and_closes(void)
     env_close(&f.env);
 }
 
+static const struct env_settings SETTINGS = {8 * MIB, MIB, 4 * MIB};
+
 static void an_environment_needs_memory(void)
 {
     struct fixture f;
     fixture_prepare(&f);
     f.fail_at = 1;
     f.fails = 1;
-    CHECK(env_open(&f.env, MIB, MIB) == ENV_NO_MEMORY && f.env.pool == NULL && f.blocks == 0);
+    CHECK(env_open(&f.env, &SETTINGS) == ENV_NO_MEMORY && f.env.pool == NULL && f.blocks == 0);
     env_close(&f.env);
 }
 
@@ -645,8 +788,9 @@ static void configuring_drops_idle_ranges(void)
     struct pool *pool = open_pool(64 * MIB, 16 * MIB);
     struct range range = take(pool, 1);
     pool_give(pool, &range);
-    env_configure(&fixture.env, 8 * MIB, MIB);
-    CHECK(pool->idle_count == 0 && pool->reservation == 8 * MIB && pool->budget == MIB);
+    env_configure(&fixture.env, &SETTINGS);
+    CHECK(pool->idle_count == 0 && pool->reservation == 8 * MIB && pool->budget == MIB &&
+          pool->limit == 4 * MIB);
     range = take(pool, 1);
     CHECK(range.size == 8 * MIB);
     pool_give(pool, &range);
@@ -657,7 +801,7 @@ static void configuring_forgets_refusals(void)
 {
     struct pool *pool = open_pool(64 * MIB, 16 * MIB);
     pool->attainable = MIB;
-    env_configure(&fixture.env, 8 * MIB, MIB);
+    env_configure(&fixture.env, &SETTINGS);
     struct range range = take(pool, 1);
     CHECK(range.size == 8 * MIB);
     pool_discard(pool, &range);
@@ -676,7 +820,8 @@ static void facts_are_told(void)
     env_query(&fixture.env, &facts);
     CHECK(facts.page_size == pool->info.page_size && facts.granularity >= facts.page_size);
     CHECK(facts.huge_page_size == pool->info.huge_page_size);
-    CHECK(facts.reservation == 64 * MIB && facts.budget == 16 * MIB);
+    CHECK(facts.settings.reservation == 64 * MIB && facts.settings.budget == 16 * MIB &&
+          facts.settings.limit == 16 * MIB && facts.discarded_bytes == 0);
     CHECK(facts.reservations == 2 && facts.reserved_bytes == 128 * MIB);
     CHECK(facts.pooled == 1 && facts.pooled_bytes == MIB);
     CHECK(facts.remap == pool->info.can_remap && facts.name == pool->info.can_name);
@@ -880,6 +1025,15 @@ static const struct check_test tests[] = {
     TEST(a_spent_budget_leaves_little),
     TEST(a_cooled_range_is_not_huge),
     TEST(a_range_within_the_budget_stays_huge),
+    TEST(huge_pages_past_the_budget_are_discarded),
+    TEST(discarded_pages_serve_the_next_owner),
+    TEST(discarded_pages_go_with_what_is_shrunk),
+    TEST(small_pages_are_not_discarded),
+    TEST(past_the_limit_nothing_is_discarded),
+    TEST(a_frugal_pool_discards_nothing),
+    TEST(memory_goes_to_those_that_grow),
+    TEST(what_waits_long_is_released),
+    TEST(trimming_tells_what_it_released),
     TEST(cooled_pages_come_back_zero),
     TEST(a_frugal_pool_keeps_little),
     TEST(clearing_releases_idle_ranges_only),

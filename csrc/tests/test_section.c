@@ -11,6 +11,10 @@
 #include "vmem.h"
 #include "vmem_section.h"
 
+#ifdef GROWABLE_FAULT
+#include "vmem_fault.h"
+#endif
+
 #include <stdint.h>
 
 #ifdef __linux__
@@ -427,6 +431,118 @@ static void a_file_is_made(void)
     CHECK(remove(path) == 0);
 }
 
+/* ---- refusals ---------------------------------------------------------------------------- */
+
+#ifdef GROWABLE_FAULT
+static struct section subject; /* what an operation works on */
+static struct section_view subject_view;
+static void *subject_address;
+
+static int do_create(void)
+{
+    return section_create(&subject, 1);
+}
+
+static int do_create_named(void)
+{
+    return section_create_named(&subject, unique("refused"), 1);
+}
+
+static int do_adopt(void)
+{
+    struct section other;
+    int error = section_create(&other, 1);
+    if (error == SECTION_OK) {
+        error = section_adopt(&subject, other.pages, NULL);
+        section_close(&other);
+    }
+    return error;
+}
+
+static int do_open_named(void)
+{
+    struct section other;
+    int error = section_create_named(&other, unique("refused"), 1);
+    if (error == SECTION_OK) {
+        error = section_open_named(&subject, unique("refused"), true);
+        section_close(&other);
+    }
+    return error;
+}
+
+static int do_file(void)
+{
+    return section_open_file(&subject, unique("test_section_refused"), SECTION_MODE_REPLACE, 10);
+}
+
+/* A file, since all systems can make one larger. */
+static int do_resize(void)
+{
+    int error = do_file();
+    return error != SECTION_OK ? error : section_resize(&subject, 100);
+}
+
+static int do_view(void)
+{
+    int error = do_create();
+    if (error == SECTION_OK) {
+        error = section_view_open(&subject, 0, 1, SECTION_ACCESS_R, &subject_view);
+    }
+    if (error == SECTION_OK) {
+        section_view_close(&subject_view);
+    }
+    return error;
+}
+
+static int do_seal(void)
+{
+    int error = do_create();
+    return error != SECTION_OK ? error : section_seal(&subject);
+}
+
+static int do_repeat(void)
+{
+    int error = section_create(&subject, facts().granularity);
+    if (error == SECTION_OK) {
+        error = section_repeat(&subject, 0, facts().granularity, 2, SECTION_ACCESS_RW,
+                               &subject_address);
+    }
+    return error != SECTION_OK
+               ? error
+               : section_unrepeat(subject_address, facts().granularity, 2);
+}
+
+/* Runs an operation with its n-th call refused until it meets no refusal, and checks that each
+ * refusal is told, and leaves nothing that cannot be closed. */
+static void refuse_each_call(int (*operation)(void))
+{
+    long nth = 0;
+    bool met = true;
+    while (met) {
+        subject = (struct section){0};
+        vmem_fault_arm(++nth, 1);
+        int error = operation();
+        met = vmem_fault_calls() >= nth;
+        vmem_fault_disarm();
+        CHECK((error != SECTION_OK) == met);
+        section_close(&subject);
+    }
+    CHECK(nth > 1);
+}
+
+static void every_refusal_is_told(void)
+{
+    static int (*const operations[])(void) = {
+        do_create, do_create_named, do_adopt, do_open_named, do_file,
+        do_resize, do_view,         do_seal,  do_repeat,
+    };
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        refuse_each_call(operations[i]);
+    }
+    CHECK(remove(unique("test_section_refused")) == 0);
+}
+#endif
+
 /* ---- what Linux does --------------------------------------------------------------------- */
 
 #if HAVE_LINUX
@@ -649,6 +765,9 @@ static const struct check_test tests[] = {
     TEST(a_handle_is_adopted),
     TEST(a_file_is_read_and_written),
     TEST(a_file_is_made),
+#ifdef GROWABLE_FAULT
+    TEST(every_refusal_is_told),
+#endif
 #if HAVE_LINUX
     TEST(maps_in_place_and_back),
     TEST(nobody_makes_it_smaller),

@@ -41,9 +41,6 @@ static void query_repeats_itself(void)
 
 static void reserved_pages_fault(void)
 {
-    if (!HAVE_CHILDREN) {
-        SKIP("no forked child to fault in");
-    }
     size_t size = some_size();
     unsigned char *start = reserve(size);
     CHECK(faults(start, READS));

@@ -9,6 +9,14 @@
 
 #include "vmem_support.h"
 
+#ifdef __linux__
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
 static struct vmem_run run_at(const unsigned char *address)
 {
     struct vmem_run run;
@@ -53,6 +61,9 @@ static void access_is_told(void)
     };
     size_t page = query().page_size;
     size_t size = some_size();
+    if (is_emulated()) {
+        SKIP("an emulator executes what it tells as readable");
+    }
     unsigned char *start = reserve_committed(size, 1);
     for (int i = 0; i < 4; i++) {
         if (vmem_protect(start + page, page, kinds[i]) != 0) {
@@ -69,6 +80,9 @@ static void the_program_is_mapped(void)
     static const char text[] = "part of the program's file";
     struct vmem_run run = run_at((const unsigned char *)text);
     CHECK(run.state == VMEM_MAPPED && run.access != VMEM_NO_ACCESS);
+    if (is_emulated()) {
+        SKIP("an emulator that tells of its own stack");
+    }
     int local = 0;
     run = run_at((unsigned char *)&local);
     CHECK(run.state == VMEM_COMMITTED && run.access == VMEM_READ_WRITE);
@@ -82,6 +96,9 @@ static void runs_follow_each_other(void)
     size_t count = 0;
     size_t reserved = 0;
     size_t size = 32 * MIB;
+    if (is_emulated()) {
+        SKIP("an emulator that tells of its host's pages");
+    }
     unsigned char *start = reserve(size);
     while (at <= (uintptr_t)start && count < 100000) {
         CHECK(vmem_query_run((void *)at, &run) == 0);
@@ -111,6 +128,9 @@ static void runs_are_those_of_smaps(void)
 {
     static const char *const flags[] = {"---p", "r--p", "rw-p", "r-xp", "rwxp"};
     size_t page = query().page_size;
+    if (is_emulated()) {
+        SKIP("an emulator executes what it tells as readable");
+    }
     unsigned char *start = reserve(64 * page);
     for (unsigned i = 0; i < 5; i++) {
         CHECK(vmem_commit(start + (8 * i + 1) * page, 2 * page) == 0);
@@ -310,6 +330,82 @@ static void node_is_where_memory_is(void)
     CHECK(vmem_release(start, size) == 0);
 }
 
+/* ---- confined to a list of system calls -------------------------------------------------- */
+
+#ifdef __linux__
+
+#define LOAD_NUMBER BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0)
+#define IF_CALL(number, then)                                                                      \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, (then))
+
+/* From now on the unusual calls of this layer end like this. */
+static void confine(unsigned then)
+{
+    struct sock_filter rules[] = {
+        LOAD_NUMBER,
+        IF_CALL(SYS_mbind, then),
+        IF_CALL(SYS_move_pages, then),
+        IF_CALL(SYS_userfaultfd, then),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof rules / sizeof rules[0], rules};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) != 0
+        || prctl(PR_SET_SECCOMP, (unsigned long)SECCOMP_MODE_FILTER, &filter) != 0) {
+        _exit(NOT_LIMITED);
+    }
+}
+
+static void live_without_unusual_calls(void)
+{
+    size_t size = some_size();
+    struct vmem_place place = VMEM_ANYWHERE;
+    struct vmem_run run;
+    void *address;
+    confine(SECCOMP_RET_KILL);
+    query();
+    place.lowest = 1;
+    CHECK(vmem_reserve_at(size, &place, &address) == 0);
+    CHECK(vmem_commit(address, size) == 0);
+    CHECK(vmem_query_run(address, &run) == 0);
+    CHECK(vmem_lock(address, query().page_size) == 0);
+    CHECK(vmem_decommit_at(address, size, &place) == 0);
+    CHECK(vmem_release(address, size) == 0);
+}
+
+static void ask_without_unusual_calls(void)
+{
+    struct vmem_place place = VMEM_ANYWHERE;
+    void *address;
+    int node;
+    confine(SECCOMP_RET_ERRNO | EPERM);
+    struct vmem_info info = probe();
+    CHECK(!info.can_prefer_node && !info.can_query_node && !info.can_write_watch);
+    CHECK(info.can_placeholder);
+    CHECK(vmem_is_unsupported(vmem_query_node(&info, &node)));
+    place.numa_node = 0;
+    CHECK(vmem_is_unsupported(vmem_reserve_at(some_size(), &place, &address)));
+    place = VMEM_ANYWHERE;
+    place.write_watch = true;
+    CHECK(vmem_is_unsupported(vmem_reserve_at(some_size(), &place, &address)));
+}
+
+static void confined_programs_are_served(void)
+{
+    if (is_emulated() || !check_in_child(live_without_unusual_calls)) {
+        SKIP("the system does not confine");
+    }
+    CHECK(check_in_child(ask_without_unusual_calls));
+}
+
+#else
+
+static void confined_programs_are_served(void)
+{
+    SKIP("confines in the way of Linux");
+}
+
+#endif
+
 static const struct check_test tests[] = {
     TEST(states_are_told),
     TEST(access_is_told),
@@ -321,6 +417,7 @@ static const struct check_test tests[] = {
     TEST(memory_is_that_of_smaps),
     TEST(huge_pages_are_told),
     TEST(node_is_where_memory_is),
+    TEST(confined_programs_are_served),
 };
 
 CHECK_MAIN(tests)

@@ -6,7 +6,7 @@ which never has to be copied to grow, and what Dask sees is one array of known c
 
     python docs/recipes/partitions_to_dask.py
 
-needs: dask distributed
+needs: numpy dask distributed
 """
 
 from __future__ import annotations

@@ -4,15 +4,18 @@ pyarrow's streaming reader gives record batches. `extend` copies each into the t
 once; what is drawn is then the column itself. A view of the first batch stays what it was. With
 polars it is the same: `extend` takes its DataFrames.
 
-    python docs/recipes/plot_while_reading.py [FILE.csv]
+    python docs/recipes/plot_while_reading.py [FILE.csv] [--to FOLDER]
 
-needs: pyarrow matplotlib
+The file has the columns t, price and size; without one the recipe writes its own. The pictures go
+to a new temporary folder, or to the one that is named.
+
+needs: numpy pyarrow matplotlib
 """
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 import tempfile
 from pathlib import Path
 
@@ -49,8 +52,8 @@ def draw(table: Table, picture: Path) -> None:
     plt.close(figure)
 
 
-def read(path: Path) -> Table:
-    """Read the file; draw after every few batches."""
+def read(path: Path, pictures: Path) -> Table:
+    """Read the file; draw into a folder after every few batches."""
     table = Table(SCHEMA, name="prices")
     options = csv.ReadOptions(block_size=512 * 1024)
     first = None
@@ -61,8 +64,8 @@ def read(path: Path) -> Table:
                 first = table["price"].view()
                 start, count, mean = table["price"].address, len(first), first.mean()
             if number % 4 == 0:
-                draw(table, Path(f"prices-{number:03}.png"))
-    draw(table, Path("prices.png"))
+                draw(table, pictures / f"prices-{number:03}.png")
+    draw(table, pictures / "prices.png")
 
     if first is None:
         raise SystemExit(f"{path} has no rows")
@@ -75,14 +78,20 @@ def read(path: Path) -> Table:
 
 def main() -> None:
     """Read the named file, or one that is written first."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file", nargs="?", type=Path, help="a CSV file of t, price and size")
+    parser.add_argument("--to", type=Path, help="where the pictures go (default: a new folder)")
+    options = parser.parse_args()
+    pictures = options.to or Path(tempfile.mkdtemp(prefix="prices-"))
+    pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder, "prices.csv")
-        if len(sys.argv) == 1:
+        path = options.file or Path(folder, "prices.csv")
+        if options.file is None:
             write_csv(path)
-        table = read(path)
-    pictures = sorted(Path().glob("prices-*.png"))
+        table = read(path, pictures)
     print(table)
-    print(f"{len(pictures)} pictures while reading, and prices.png")
+    count = len(list(pictures.glob("prices-*.png")))
+    print(f"{count} pictures while reading, and {pictures / 'prices.png'}")
 
 
 if __name__ == "__main__":

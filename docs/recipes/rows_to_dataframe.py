@@ -6,7 +6,7 @@ will be in the frame; `to_pandas` then copies none of them.
 
     python docs/recipes/rows_to_dataframe.py
 
-needs: pandas
+needs: numpy pandas
 """
 
 from __future__ import annotations

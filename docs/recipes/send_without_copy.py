@@ -10,7 +10,7 @@ Table offers each of its columns that way, and an ndarray taken from one does to
 
     python docs/recipes/send_without_copy.py
 
-needs: dask distributed
+needs: numpy dask distributed
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from growable import config as _config
 from growable._core import Buffer, BytesIO, Region
-from growable.config import capabilities, info, set_defaults
+from growable.config import capabilities, info, set_defaults, trim
 from growable.errors import (
     CapacityError,
     CommitError,
@@ -45,6 +45,7 @@ __all__ = [
     "capabilities",
     "info",
     "set_defaults",
+    "trim",
 ]
 
 

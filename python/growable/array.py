@@ -22,7 +22,7 @@ try:
     import numpy as np
 except ImportError as _error:
     raise ImportError(
-        "growable.Array needs NumPy, which is not installed: pip install 'growable[numpy]'"
+        "growable.Array needs NumPy, which is not installed: pip install numpy"
     ) from _error
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -79,6 +79,10 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     ReservationError, CapacityError, CommitError, MemoryError
         As for `Buffer`.
 
+    Wherever a number of rows is asked for, one that is no index (``sys.maxsize`` is the largest)
+    raises OverflowError, and rows that memory cannot hold raise MemoryError, of which our
+    ReservationError, CommitError and CapacityError are kinds. CapacityError counts in rows.
+
     Notes
     -----
     ``a == b``, ``a + 1`` and ``np.mean(a)`` do what they do for an ndarray, and return ndarrays.
@@ -115,10 +119,12 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
             item = rows.dtype
         item = np.dtype(np.float64) if item is None else item
         _rows.check_dtype(item)
-        buffer = _make_buffer(item, shape, capacity, huge_pages, name)
-        self = cls._over(buffer, item, shape)
+        limit = None if capacity is None else _read_capacity(capacity)
+        self = cls._over(Buffer(huge_pages=huge_pages, name=name), item, shape)
+        if limit is not None:
+            self._set_capacity(limit)
         if rows is not None:
-            self._extend_rows(rows)
+            self._extend_rows(rows, "Array")
         elif later is not None:
             self.extend(later)
         return self
@@ -164,7 +170,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     # Growing: what append() and extend() of the C part leave to us.
 
     def _append_other(self, row: object) -> None:
-        self._append_rows(_rows.convert_row(row, self.dtype, self.row_shape))
+        self._put(_rows.convert_row(row, self.dtype, self.row_shape), 1, "append")
 
     def _extend_other(self, source: object) -> None:
         if _rows.is_stream(source):
@@ -172,25 +178,19 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
             return
         if isinstance(source, ArrayCore):
             source = source.view()
-        self._extend_rows(_rows.convert_rows(source, self.dtype, self.row_shape))
+        self._extend_rows(_rows.convert_rows(source, self.dtype, self.row_shape), "extend")
 
     def _extend_stream(self, source: Any) -> None:
         """Gather the rows elsewhere, so that an iterator which raises changes nothing."""
         gathered = Array._over(Buffer(), self.dtype, self.row_shape)
         for row in source:
             gathered.append(row)
-        self._drop_view()
-        self._buffer.extend(gathered._buffer)
+        self._put(gathered._buffer, len(gathered), "extend")
 
-    def _append_rows(self, rows: Rows) -> None:
-        """Append contiguous rows of our dtype."""
-        self._drop_view()
-        self._buffer.extend(rows)
-
-    def _extend_rows(self, rows: Rows) -> None:
+    def _extend_rows(self, rows: Rows, operation: str) -> None:
         """Append rows of any layout whose dtype may be cast to ours."""
         # Not cast into the tail: NumPy lets other threads run meanwhile, and they may append.
-        self._append_rows(np.ascontiguousarray(rows, self.dtype))
+        self._put(np.ascontiguousarray(rows, self.dtype), len(rows), operation)
 
     def insert(self, index: SupportsIndex, row: object, /) -> None:
         """Insert one row before the given index; only at the end while exported.
@@ -205,11 +205,9 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         length = len(self)
         at = max(at + length, 0) if at < 0 else min(at, length)
         if at == length:
-            self._append_rows(rows)
-            return
-        self._drop_view()
-        where = at * self._row_size
-        self._buffer[where:where] = _rows.as_bytes(rows)
+            self._put(rows, 1, "insert")
+        else:
+            self._replace(at, at, rows, 1, "insert")
 
     def resize(self, n: SupportsIndex, /, fill: object = None) -> None:
         """Set the length to n rows; new rows are zero bytes, or `fill`.
@@ -221,11 +219,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         BufferError
             If it shrinks while exported.
         """
-        length = operator.index(n)
-        if length < 0:
-            raise ValueError(f"resize: the length must be >= 0, got {length}")
-        row = None if fill is None else self._fill_row(fill)
-        self._resize(length, row)
+        self._resize(n, None if fill is None else self._fill_row(fill))
 
     def _fill_row(self, fill: object) -> memoryview:
         value = _rows.convert(fill, self.dtype)
@@ -235,32 +229,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         np.copyto(row, value, casting="same_kind")
         return _rows.as_bytes(row)
 
-    def ensure(self, n: SupportsIndex, /) -> None:
-        """Make sure, now, that n more rows can be appended with no system call and no error."""
-        self._drop_view()
-        self._buffer.ensure(operator.index(n) * self._row_size)
-
-    # The writable tail.
-
-    def spare(self, n: SupportsIndex, /) -> Rows:
-        """Return a writable ndarray of n zero rows past the end, to be filled and then taken in.
-
-        Any other change of the length takes them back. The array counts as an export.
-        """
-        rows = operator.index(n)
-        self._drop_view()
-        tail = np.frombuffer(export(self._buffer.spare(rows * self._row_size)), self.dtype)
-        return tail.reshape(rows, *self.row_shape)
-
-    def advance(self, k: SupportsIndex, /) -> None:
-        """Take in the first k of the rows that spare() lent.
-
-        Raises
-        ------
-        ValueError
-            If they were not lent, or something else took them back.
-        """
-        self._buffer.advance(operator.index(k) * self._row_size)
+    # Reading into the tail; ensure(), spare() and advance() are in the C part.
 
     @property
     def leftover(self) -> bytes:
@@ -311,7 +280,7 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
             if room == 0 and len(self) > before:
                 return len(self) - before  # full; the next call says so
             try:
-                got = self._read(reader, min(chunk, room) or chunk)
+                got = self._read(reader, min(chunk, room) or 1)
             except BaseException as error:
                 if len(self) > before:
                     error.add_note(f"growable: the {len(self) - before} rows read before stay")
@@ -339,17 +308,14 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
 
     def _delete(self, rows: range) -> None:
         rows = rows if rows.step > 0 else rows[::-1]
-        size = self._row_size
         low, high = (rows[0], rows[-1] + 1) if rows else (0, 0)
         if rows.step == 1 or len(rows) < 2:
-            self._drop_view()
-            del self._buffer[low * size : high * size]
+            self._replace(low, high, b"", 0, "del")
             return
         keep = np.ones(high - low, np.bool_)
         keep[:: rows.step] = False
         rest = self.view()[low:high][keep]
-        self._drop_view()
-        self._buffer[low * size : high * size] = _rows.as_bytes(rest)
+        self._replace(low, high, rest, len(rest), "del")
 
     def clear(self) -> None:
         """Remove all rows, and what read_from() kept. Raises BufferError while exported."""
@@ -582,10 +548,7 @@ def _read_source(source: object, dtype: DType | None, row_shape: Shape) -> tuple
         source = list(source)  # type: ignore[call-overload]
     if isinstance(source, ArrayCore):
         source = source.view()
-    rows = np.asarray(source, dtype=dtype)
-    _rows.check_dtype(rows.dtype)
-    if rows.ndim == 0:
-        raise TypeError("Array: the source is one value, not rows; wrap it in a list")
+    rows = _as_rows(source, dtype)
     if rows.shape == (0,) and row_shape:
         return rows.reshape(0, *row_shape), row_shape
     if row_shape and rows.shape[1:] != row_shape:
@@ -593,22 +556,38 @@ def _read_source(source: object, dtype: DType | None, row_shape: Shape) -> tuple
     return rows, rows.shape[1:]
 
 
-def _make_buffer(
-    dtype: DType,
-    row_shape: Shape,
-    capacity: SupportsIndex | None,
-    huge_pages: Literal["auto"] | bool,
-    name: str | None,
-) -> Buffer:
-    if capacity is None:
-        return Buffer(huge_pages=huge_pages, name=name)
+def _read_capacity(capacity: SupportsIndex) -> int:
     rows = operator.index(capacity)
     if rows < 0:
         raise ValueError(f"capacity must be >= 0, got {rows}")
-    size = dtype.itemsize
-    for count in row_shape:
-        size *= count
-    return Buffer(capacity=rows * size, huge_pages=huge_pages, name=name)
+    return rows
+
+
+def _as_rows(source: Any, dtype: DType | None) -> Rows:
+    try:
+        rows = np.asarray(source, dtype=dtype)
+        if rows.ndim > 0:
+            _rows.check_dtype(rows.dtype)
+            return rows
+    except (TypeError, ValueError) as error:
+        hint = _hint_at_dtype(source)
+        if hint:
+            error.add_note(f"growable: {hint}")
+        raise
+    hint = _hint_at_dtype(source) or "wrap it in a list"
+    raise TypeError(f"Array: the source is one value, not rows; {hint}")
+
+
+def _hint_at_dtype(source: Any) -> str:
+    """Return what to write where the source would do as a dtype."""
+    if not isinstance(source, str | type | np.dtype | list):
+        return ""
+    try:
+        dtype = np.dtype(source)
+    except Exception:  # NumPy raises many kinds
+        return ""
+    shown = repr(source) if isinstance(source, str) else repr(dtype)
+    return f"to make an empty Array of a dtype: Array(dtype={shown})"
 
 
 # Sources to read from.

@@ -16,12 +16,13 @@ from typing import Literal, SupportsIndex, TypeAlias, TypedDict
 
 from growable import _core
 
-__all__ = ["capabilities", "info", "parse_size", "set_defaults"]
+__all__ = ["capabilities", "info", "parse_size", "set_defaults", "trim"]
 
 HugePages: TypeAlias = Literal["auto"] | bool
 
 RESERVATION_VARIABLE = "GROWABLE_RESERVATION"
 POOL_BUDGET_VARIABLE = "GROWABLE_POOL_BUDGET"
+POOL_LIMIT_VARIABLE = "GROWABLE_POOL_LIMIT"
 HUGE_PAGES_VARIABLE = "GROWABLE_HUGE_PAGES"
 
 
@@ -39,6 +40,7 @@ class Defaults(TypedDict):
 
     reservation: int
     pool_budget: int
+    pool_limit: int
     huge_pages: HugePages
 
 
@@ -49,6 +51,7 @@ class Pool(TypedDict):
     reserved_bytes: int
     pooled: int
     pooled_bytes: int
+    discarded_bytes: int
 
 
 class Info(TypedDict):
@@ -155,6 +158,7 @@ def set_defaults(
     *,
     reservation: str | SupportsIndex | None = None,
     pool_budget: str | SupportsIndex | None = None,
+    pool_limit: str | SupportsIndex | None = None,
     huge_pages: HugePages | None = None,
 ) -> None:
     """Change the defaults of this process. What is left out, or None, stays as it is.
@@ -169,6 +173,10 @@ def set_defaults(
     pool_budget : str or int, optional
         How many bytes of memory may stay in released reservations that wait to be used again.
         0 keeps none.
+    pool_limit : str or int, optional
+        How many bytes may stay there in all. What is over the budget and stands in huge pages is
+        offered to the system, which takes it when memory is short (MADV_FREE, Linux 4.5); what is
+        over the limit is given back at once. A limit up to the budget offers nothing.
     huge_pages : "auto" or bool, optional
         Whether buffers ask for huge pages when they are made without ``huge_pages=``.
 
@@ -177,26 +185,32 @@ def set_defaults(
     TypeError, ValueError
         When an argument is not valid; the message names it and says what is accepted.
     """
-    _apply(reservation, pool_budget, huge_pages, ("reservation", "pool_budget", "huge_pages"))
+    sizes = {"reservation": reservation, "pool_budget": pool_budget, "pool_limit": pool_limit}
+    _apply(sizes, huge_pages, {name: name for name in (*sizes, "huge_pages")})
 
 
 def _apply(
-    reservation: str | SupportsIndex | None,
-    pool_budget: str | SupportsIndex | None,
+    sizes: Mapping[str, str | SupportsIndex | None],
     huge_pages: HugePages | None,
-    names: tuple[str, str, str],
+    shown: Mapping[str, str],
 ) -> None:
-    """Check all three under the names their giver knows, then set them together."""
+    """Check all of them under the names their giver knows, then set them together."""
     # Not under the lock: an __index__ may do anything.
-    new_reservation = None if reservation is None else parse_size(reservation, names[0], minimum=1)
-    new_budget = None if pool_budget is None else parse_size(pool_budget, names[1])
-    new_huge = None if huge_pages is None else _parse_huge_pages(huge_pages, names[2])
+    new_sizes = {
+        name: parse_size(size, shown[name], minimum=1 if name == "reservation" else 0)
+        for name, size in sizes.items()
+        if size is not None
+    }
+    if huge_pages is not None:
+        _parse_huge_pages(huge_pages, shown["huge_pages"])
     with _lock:
         current = _defaults()
+        switch = current["huge_pages"] if huge_pages is None else huge_pages
         _core.configure(
-            current["reservation"] if new_reservation is None else new_reservation,
-            current["pool_budget"] if new_budget is None else new_budget,
-            _parse_huge_pages(current["huge_pages"], names[2]) if huge_pages is None else new_huge,
+            new_sizes.get("reservation", current["reservation"]),
+            new_sizes.get("pool_budget", current["pool_budget"]),
+            new_sizes.get("pool_limit", current["pool_limit"]),
+            _parse_huge_pages(switch, shown["huge_pages"]),
         )
 
 
@@ -214,12 +228,32 @@ def apply_environment(environment: Mapping[str, str] | None = None) -> None:
         When a variable is not valid; the message names it. Nothing is changed then.
     """
     found = os.environ if environment is None else environment
-    names = (RESERVATION_VARIABLE, POOL_BUDGET_VARIABLE, HUGE_PAGES_VARIABLE)
-    reservation, pool_budget, huge_pages = (found.get(name, "").strip() or None for name in names)
-    if reservation is None and pool_budget is None and huge_pages is None:
+    shown = {
+        "reservation": RESERVATION_VARIABLE,
+        "pool_budget": POOL_BUDGET_VARIABLE,
+        "pool_limit": POOL_LIMIT_VARIABLE,
+        "huge_pages": HUGE_PAGES_VARIABLE,
+    }
+    texts = {name: found.get(variable, "").strip() or None for name, variable in shown.items()}
+    if not any(texts.values()):
         return
-    switch = None if huge_pages is None else _read_switch(huge_pages, HUGE_PAGES_VARIABLE)
-    _apply(reservation, pool_budget, switch, names)
+    switch = texts.pop("huge_pages")
+    _apply(texts, None if switch is None else _read_switch(switch, HUGE_PAGES_VARIABLE), shown)
+
+
+def trim() -> int:
+    """Release the reservations that wait to be used again, and the memory in them.
+
+    Live buffers are not touched. Nothing needs this: what waits keeps to the limits of
+    :func:`set_defaults`, and goes by itself when memory is refused, or when it has not been wanted
+    while a thousand others came and went.
+
+    Returns
+    -------
+    int
+        The bytes of memory that were in them.
+    """
+    return _core.trim()
 
 
 def _defaults() -> Defaults:
@@ -228,6 +262,7 @@ def _defaults() -> Defaults:
     return {
         "reservation": found["reservation"],
         "pool_budget": found["pool_budget"],
+        "pool_limit": found["pool_limit"],
         "huge_pages": "auto" if huge_pages is None else huge_pages,
     }
 
@@ -252,8 +287,9 @@ def info() -> Info:
         there are none), ``large_page_sizes`` (for ``Region(page_size=)``), ``numa_nodes``,
         ``thp``, ``overcommit``, ``limits`` (``address_space``, ``data``, ``mappings``,
         ``locked``; None where there is no limit), ``defaults`` (``reservation``,
-        ``pool_budget``, ``huge_pages``) and ``pool`` (``reservations``, ``reserved_bytes``,
-        ``pooled``, ``pooled_bytes``). The dict is the caller's own.
+        ``pool_budget``, ``pool_limit``, ``huge_pages``) and ``pool`` (``reservations``,
+        ``reserved_bytes``, ``pooled``, ``pooled_bytes``, ``discarded_bytes``). The dict is the
+        caller's own.
     """
     import sysconfig  # Here, not above: it is slow to import.
 

@@ -21,7 +21,8 @@ Attributes
 operation : str or None
     What was tried, such as ``"reserve"`` or ``"commit"``.
 requested : int or None
-    How many bytes were asked for, where a size took part.
+    What was asked for, where a size took part: bytes, but rows where an `Array` or a `Table` raises
+    CapacityError.
 limit : str or None
     The name of the limit that was hit, such as ``"RLIMIT_AS"``, where it is known.
 error_code : int or None

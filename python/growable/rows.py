@@ -72,12 +72,17 @@ def _has_array_protocol(kind: type) -> bool:
     )
 
 
+# Tuples, not unions: those would be made anew at each call.
+_ARRAYS = (np.ndarray, memoryview, bytearray)
+_VALUES = (np.generic, bytes, str, list, tuple, float, int)
+
+
 def is_array_like(source: object) -> bool:
     """Return whether the object offers itself as an array, and so has a dtype of its own."""
-    if isinstance(source, np.generic | bytes | str | list | tuple | float | int):
-        return False
-    if isinstance(source, np.ndarray | memoryview | bytearray):
+    if isinstance(source, _ARRAYS):
         return True
+    if isinstance(source, _VALUES):
+        return False
     kind = type(source)
     if _has_array_protocol(kind) or hasattr(kind, "__dlpack__"):
         return True

@@ -314,7 +314,8 @@ class Table(TableCore):
         Any other change of the length takes them back. They count as exports.
         """
         rows = operator.index(n)
-        self.ensure(rows)
+        if rows > 0:
+            self.ensure(rows)
         return {name: Array.spare(column, rows) for name, column in self.items()}
 
     def advance(self, k: SupportsIndex, /) -> None:

@@ -123,7 +123,12 @@ def test_the_rest_is_converted(dtype: str) -> None:
     assert made.exports == 0
 
 
-@pytest.mark.parametrize("dtype", ["c8", "c16", "g", "m8", "m8[Y]", "M8[ps]"])
+LONG_DOUBLE = pytest.param(
+    "g", marks=pytest.mark.skipif(np.dtype("g").itemsize == 8, reason="a double here, as Arrow's")
+)
+
+
+@pytest.mark.parametrize("dtype", ["c8", "c16", LONG_DOUBLE, "m8", "m8[Y]", "M8[ps]"])
 def test_what_arrow_lacks_is_refused(dtype: str) -> None:
     with pytest.raises(TypeError, match="Arrow has no type"):
         Array(dtype=dtype).__arrow_c_array__()

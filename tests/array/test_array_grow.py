@@ -437,7 +437,7 @@ def test_resize_fills_a_row_with_one_value() -> None:
 
 def test_resize_refuses() -> None:
     made = Array([1, 2])
-    with pytest.raises(ValueError, match="length"):
+    with pytest.raises(ValueError, match="number of rows"):
         made.resize(-1)
     with pytest.raises(TypeError):
         made.resize(5, fill=1.5)

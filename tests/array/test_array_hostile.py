@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import ctypes
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
@@ -11,8 +13,12 @@ import growable
 import numpy as np
 import pytest
 from array_support import same
-from growable import Array
+from growable import Array, Table
 from growable._core import ArrayCore, bind_numpy
+
+_get_item = ctypes.pythonapi.PySequence_GetItem
+_get_item.restype = ctypes.py_object
+_get_item.argtypes = [ctypes.py_object, ctypes.c_ssize_t]
 
 MEDDLING: dict[str, Callable[[Array], Any]] = {
     "append": lambda a: a.append(9),
@@ -318,11 +324,49 @@ def test_helpers_of_the_core_check_what_they_are_given() -> None:
         with pytest.raises((OSError, OverflowError)):
             made._read_once(lambda source, room, result=result: result, None, 8, b"")  # type: ignore[misc]
     for rows in (-1, 2**62, 2**70, "x"):
-        with pytest.raises((MemoryError, OverflowError, TypeError)):
+        with pytest.raises((ValueError, MemoryError, OverflowError, TypeError)):
             made._resize(rows, None)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="not one row"):
+    with pytest.raises(RuntimeError, match="rows of 8 bytes"):
         made._resize(2, b"1234567")
+    for arguments in ((b"1234567", 1, "x"), (b"", -1, "x"), (b"12345678", 2, "x"), (1, 1, "x"), ()):
+        with pytest.raises((RuntimeError, TypeError)):
+            made._put(*arguments)  # type: ignore[arg-type]
+        with pytest.raises((RuntimeError, TypeError)):
+            made._replace(0, 1, *arguments)  # type: ignore[arg-type]
+    made._replace(-5, 2**60, bytes(16), 2, "x")
+    made._replace(7, -7, np.array([1.0]), 1, "x")
+    assert made.tolist() == [1.0, 0.0, 0.0]
+    made._replace(1, 99, b"", 0, "x")
+    for capacity in (1, -1, 2**62):
+        with pytest.raises((TypeError, ValueError, MemoryError)):
+            made._set_capacity(capacity)
     for index in (1, -2, 2**70, "x"):
         with pytest.raises((IndexError, OverflowError, TypeError)):
             made._take(index)  # type: ignore[arg-type]
     assert made.tolist() == [1.0]
+
+
+def item_of(sequence: Any, index: int) -> Any:
+    """Return an item as C code takes it that knows a sequence and no mapping."""
+    return _get_item(sequence, index)
+
+
+def test_index_before_the_first_row_is_refused_to_c_code() -> None:
+    """PySequence_GetItem adds the length itself, once, and what it then passes on is final."""
+
+    class Mine(Array):
+        def __getitem__(self, index: Any, /) -> Any:
+            return super().__getitem__(index)
+
+    table = Table({"x": "f8", "n": "i4"})
+    table.extend({"x": [1.0, 2.0, 3.0], "n": [1, 2, 3]})
+    core = ArrayCore(growable.Buffer(np.arange(1.0, 4.0)), np.dtype("f8"), (), "d", True)
+    for made in (Array([1.0, 2.0, 3.0]), Mine([1.0, 2.0, 3.0]), table["x"], core):
+        assert [item_of(made, i) for i in (0, 2, -1, -3)] == [1.0, 3.0, 3.0, 1.0]
+        assert list(reversed(made)) == [3.0, 2.0, 1.0]
+        assert bisect.bisect(made, 2.0) == 2
+    assert [item_of(table, i).n for i in (0, 2, -1, -3)] == [1, 3, 3, 1]
+    for made in (Array([1.0, 2.0, 3.0]), Mine([1.0, 2.0, 3.0]), table["x"], core, table, Array()):
+        for index in (-4, -5, -7, 3, 2**62, -(2**62)):
+            with pytest.raises(IndexError):
+                item_of(made, index)

@@ -402,7 +402,12 @@ def test_an_iterator_that_raises(make: Make, count: int, way: str) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "error"),
-    [((0, 0, None), ValueError), ((1, -1, None), ValueError), ((1, 0, "auto"), TypeError)],
+    [
+        ((0, 0, 0, None), ValueError),
+        ((1, -1, 0, None), ValueError),
+        ((1, 0, -1, None), ValueError),
+        ((1, 0, 0, "auto"), TypeError),
+    ],
 )
 def test_the_core_checks_its_settings(settings: tuple[Any, ...], error: type[Exception]) -> None:
     before = growable.info()["defaults"]

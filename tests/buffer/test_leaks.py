@@ -244,7 +244,8 @@ WORKS: dict[str, Callable[[Buffer], object]] = {
     "unpickle elsewhere": lambda b: pickle.loads(S.data, buffers=[S.content]),
     "rebuild": lambda b: S.reduced[0](*S.reduced[1]),
     "query": lambda b: growable._core.query(),
-    "configure": lambda b: growable._core.configure(1 << 36, 64 << 20, None),
+    "trim": lambda b: growable.trim(),
+    "configure": lambda b: growable._core.configure(1 << 36, 64 << 20, 1 << 30, None),
 }
 
 
@@ -370,7 +371,7 @@ FAILS: dict[str, Callable[[Buffer], object]] = {
     "rebuild with wrong options": lambda b: S.reduced[0](*S.reduced[1][:2], -1, "auto", S.name),
     "rebuild over capacity": lambda b: S.reduced[0](*S.reduced[1][:2], 1, "auto", S.name),
     "page_map wrong": lambda b: growable._core.page_map(S.object),  # type: ignore[arg-type]
-    "configure wrong": lambda b: growable._core.configure(0, 0, S.object),  # type: ignore[arg-type]
+    "configure wrong": lambda b: growable._core.configure(0, 0, 0, S.object),  # type: ignore[arg-type]
     "attribute": lambda b: setattr(b, "capacity", S.object),
 }
 
@@ -502,3 +503,29 @@ def test_a_leak_would_be_seen(leak: str) -> None:
 
     with pytest.raises(AssertionError):
         assert_nothing_grows(once)
+
+
+def test_trim_tells_what_it_released() -> None:
+    Buffer(bytes(1 << 20))
+    waiting = growable.info()["pool"]
+    assert waiting["pooled_bytes"] >= 1 << 20
+    assert growable.trim() == waiting["pooled_bytes"] + waiting["discarded_bytes"]
+    assert growable.info()["pool"]["pooled"] == 0
+    assert growable.trim() == 0
+
+
+def test_memory_offered_to_the_system_is_not_seen_again() -> None:
+    """A quarter of it is written, so that some of the pages are ours again and some are not."""
+    size = 96 << 20
+    budget = growable.info()["defaults"]["pool_budget"]
+    growable.set_defaults(pool_budget="4MiB")
+    try:
+        Buffer(b"\xff" * size)
+        offered = growable.info()["pool"]["discarded_bytes"]
+        assert offered == 0 or offered > size // 2
+        buffer = Buffer(b"\xfe" * (size // 4))
+        assert growable.info()["pool"]["discarded_bytes"] == 0
+        buffer.resize(size)
+        assert not memoryview(buffer)[size // 4 :].tobytes().strip(b"\0")
+    finally:
+        growable.set_defaults(pool_budget=budget)

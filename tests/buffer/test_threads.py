@@ -213,7 +213,8 @@ def test_reading_lets_others_run_and_keeps_them_out() -> None:
     os.close(reader)
     os.close(writer)
     assert str(refused[0]) == EXPORTED_MESSAGE
-    check(buffer, b"headdata")
+    check(buffer)
+    assert bytes(buffer).replace(b"\x01", b"") == b"headdata"  # refused may be the pop alone
 
 
 def test_reading_into_several_buffers() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 FUZZER = Path(__file__).with_name("fuzz.py")
+REGION_FUZZER = Path(__file__).with_name("region_fuzz.py")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -20,3 +21,12 @@ def test_no_difference_from_bytearray(seed: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["episodes"] == 250
+
+
+def test_no_difference_from_the_model_of_pages() -> None:
+    """Some twenty thousand operations on Regions do what the documentation says."""
+    command = [sys.executable, str(REGION_FUZZER), "--seed", "1", "--rounds", "160"]
+    command += ["--seconds", "600"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("160 rounds")

@@ -99,9 +99,9 @@ def test_replace_with_each_access() -> None:
     with made() as region:
         for i in range(1, 8):
             region.split(i * UNIT)
-        region.replace(0, UNIT, "r")
-        region.replace(UNIT, UNIT, "none")
-        region.replace(2 * UNIT, UNIT, None)
+        region.replace(0, UNIT, access="r")
+        region.replace(UNIT, UNIT, access="none")
+        region.replace(2 * UNIT, UNIT, access=None)
         region.replace(3 * UNIT, UNIT)
         assert told_states(region)[:: UNIT // region.page_size] == "ccrcpppp"
         found = system_access(region)[:: UNIT // region.page_size]
@@ -135,7 +135,7 @@ def test_pieces_are_worked_on_together() -> None:
         region.replace(0, 4 * UNIT)
         region.replace(4 * UNIT, 4 * UNIT)
         region.view()[:] = b"x" * 8 * UNIT
-        assert region.protect(2 * UNIT, 4 * UNIT, "r") == "rw"
+        assert region.protect(2 * UNIT, 4 * UNIT, access="r") == "rw"
         region.decommit(3 * UNIT, 2 * UNIT)
         region.commit()
         view = region.view()
@@ -171,6 +171,6 @@ def test_a_replacement_that_cannot_be_committed_is_a_placeholder_again() -> None
         except CommitError as error:
             print(error.limit, error.operation, error.requested == 4 << 30)
         print([run.state for run in r.pages()])
-        r.replace(0, None, None)
+        r.replace(0, None, access=None)
     """
     assert run_child(code).stdout == "RLIMIT_DATA replace True\n['placeholder']\n"

@@ -149,6 +149,23 @@ def test_impossible_addresses(address: int) -> None:
         Region(PAGE, address=address)
 
 
+def test_arguments_of_the_wrong_type() -> None:
+    for name in ("address", "alignment", "lowest", "highest", "numa_node", "page_size"):
+        with pytest.raises(TypeError):
+            Region(PAGE, **{name: "1"})  # type: ignore[arg-type]
+    with Region(PAGE, commit=True) as region:
+        for act in (
+            lambda: region.discard(priority="low"),  # type: ignore[arg-type]
+            lambda: region.written(1, 2),  # type: ignore[call-arg]
+            lambda: region.split("0"),  # type: ignore[arg-type]
+            lambda: region.replace(0, PAGE, 5),  # type: ignore[arg-type]
+            lambda: region.unmap(0, "1"),  # type: ignore[arg-type]
+            lambda: region.protect(0, 1),  # type: ignore[call-arg]
+        ):
+            with pytest.raises(TypeError):
+                act()
+
+
 # Address requirements.
 
 
@@ -259,6 +276,9 @@ LARGE = """
     view.release()
     assert r.protect(0, size, "r") == "rw"
     assert r.view()[0] == 1
+    r.release()
+    r = Region(1, page_size=size, access="r")
+    assert r.view().readonly
     r.release()
     print("large")
 """

@@ -208,6 +208,10 @@ def test_a_view_that_outlives_a_forced_release_can_be_let_go() -> None:
 def test_readinto_a_region() -> None:
     import io
 
+    with Region(PAGE, commit=True, access="r") as region:
+        with pytest.raises((BufferError, TypeError)):
+            io.BytesIO(b"data").readinto(region)
+        assert region.exports == 0
     with Region(PAGE, commit=True) as region:
         assert io.BytesIO(b"some data").readinto(region.view(10, 9)) == 9
         assert bytes(region.view(10, 9)) == b"some data"

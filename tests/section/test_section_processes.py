@@ -9,6 +9,7 @@ import socket
 import sys
 from typing import Any
 
+import growable
 import pytest
 import section_workers
 from growable import Section
@@ -92,7 +93,7 @@ def test_the_name_comes_along(context: Any) -> None:
 
 
 def test_a_child_makes_it_larger(context: Any) -> None:
-    if not hasattr(os, "fork"):
+    if not growable.capabilities()["section_resize"]:
         pytest.skip("only files grow here")
     section = Section(PAGE)
     run(context, section_workers.grow, section, 3 * PAGE)

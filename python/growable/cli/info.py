@@ -59,11 +59,13 @@ def _facts(found: Info) -> Table:
         (
             ("default reservation", size_text(defaults["reservation"])),
             ("pool budget", size_text(defaults["pool_budget"])),
+            ("pool limit", size_text(defaults["pool_limit"])),
             ("huge pages", _switch_text(defaults["huge_pages"])),
         ),
         (
             ("reservations now", _count_text(pool["reservations"], pool["reserved_bytes"])),
             ("waiting in the pool", _count_text(pool["pooled"], pool["pooled_bytes"])),
+            ("offered to the system", size_text(pool["discarded_bytes"])),
         ),
     ):
         for name, value in section:
