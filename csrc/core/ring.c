@@ -121,11 +121,16 @@ static bool is_blank(const struct ring_header *header)
     return header->magic == 0 && header->size == 0 && header->item_size == 0;
 }
 
-/* Of two who find it unused one formats it, and the other waits for that. */
+/* Of two who find it unused one formats it, and the other waits for that. The word is the first of
+ * the section: where something else begins with zeros it is put back. */
 static int format_or_wait(struct ring_header *header, size_t size, size_t item_size)
 {
     uint32_t state = BLANK;
-    if (is_blank(header) && atomic_compare_exchange_strong(&header->state, &state, FORMATTING)) {
+    if (atomic_compare_exchange_strong(&header->state, &state, FORMATTING)) {
+        if (!is_blank(header)) {
+            atomic_store(&header->state, BLANK);
+            return RING_FOREIGN;
+        }
         format(header, size, item_size);
     }
     for (int i = 0; i < 10 && atomic_load(&header->state) == FORMATTING; i++) {
@@ -510,6 +515,7 @@ int ring_put_left(struct ring *r, const void *from, size_t count)
         memmove(place_of(r, found.first - size), from, size);
     }
     publish(r, RING_READER, found.first - size);
+    call(r, RING_READER); /* another thread, for which there are more items now */
     return RING_OK;
 }
 
@@ -545,6 +551,7 @@ int ring_drop_right(struct ring *r, size_t count)
     error = check_views(r, found.last - size, found.last);
     if (error == RING_OK) {
         publish(r, RING_WRITER, found.last - size);
+        call(r, RING_WRITER);
     }
     return error;
 }

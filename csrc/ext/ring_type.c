@@ -1067,7 +1067,7 @@ static PyMemberDef members[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, (void *)"RingCore(capacity, item_size, how, overwrite, section)\n--\n\n"
+    {Py_tp_doc, (void *)"RingCore(capacity, item_size, how, overwrite, section, /)\n--\n\n"
                         "What growable.RingBuffer has in C."},
     {Py_tp_new, (void *)Ring_new},
     {Py_tp_dealloc, (void *)Ring_dealloc},

@@ -276,6 +276,8 @@ static void holds_something_else(void)
     CHECK(section_create(&s, ring_section_size(1, 1)) == SECTION_OK);
     spoil(&s, 0, 64, 'x');
     CHECK(ring_open(&r, &s, 1, 1) == RING_FOREIGN);
+    spoil(&s, 0, 4, 0);
+    CHECK(ring_open(&r, &s, 1, 1) == RING_FOREIGN && ring_open(&r, &s, 1, 1) == RING_FOREIGN);
     spoil(&s, 0, 64, 0);
     CHECK(ring_open(&r, &s, 1, 1) == RING_OK && ring_close(&r) == RING_OK);
     CHECK(s.writable_views == 0);

@@ -84,7 +84,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(
-        {*globals(), *__all__, "Array", "RingBuffer", "Section", "Table", "aio"} - {"TYPE_CHECKING", "Any"}
+        {*globals(), *__all__, "Array", "RingBuffer", "Section", "Table", "aio"}
+        - {"TYPE_CHECKING", "Any"}
     )
 
 

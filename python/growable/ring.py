@@ -3,8 +3,8 @@
 `RingCore`, in C, has the ring itself and all that is done often. Here is what a dtype means, what
 `collections.deque` has beside it, and how multiprocessing sends a ring to another process.
 
-What a reader would get wrong: a ring in another process stands over the same pages. It is not a copy,
-and each end of it belongs to one process at a time.
+What a reader would get wrong: a ring in another process stands over the same pages. It is not a
+copy, and each end of it belongs to one process at a time.
 """
 
 from __future__ import annotations
@@ -72,11 +72,9 @@ class RingBuffer(RingCore):
         overwrite: bool = False,
         section: Section | None = None,
     ) -> Self:
+        """Make the ring; the parameters are those of the class."""
         size, how = (1, None) if dtype is None else _items_of(dtype)
         return super().__new__(cls, capacity, size, how, overwrite, section)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Accept what `__new__` has used."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -129,9 +127,7 @@ class RingBuffer(RingCore):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.copy()
 
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         import numpy as np
 
         view = np.frombuffer(self.view(), np.uint8) if self.dtype is None else self.view()
@@ -158,9 +154,10 @@ def _equal(found: Any, item: object) -> bool:
 
 def _items_of(dtype: DTypeLike) -> tuple[int, tuple[Any, ...]]:
     """Return the size of an item, and what the core needs to know of it."""
-    from growable import array  # first: it says what to install, and tells the core of NumPy
+    import numpy as np
 
-    np = array.np
+    import growable.array  # noqa: F401  # it says what to install, and tells the core of NumPy
+
     item = np.dtype(dtype)
     if item.hasobject or item.itemsize == 0:
         raise TypeError(

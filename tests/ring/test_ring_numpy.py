@@ -43,9 +43,9 @@ def test_rows() -> None:
     assert ring[:, 0].tolist() == [1, 3, 5]
     assert ring.popleft().tolist() == [1, 2]
     assert [3, 4] in ring
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="shape"):
         ring.extend([1, 2, 3])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="shape"):
         ring.append(1)
 
 
