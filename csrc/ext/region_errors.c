@@ -121,10 +121,11 @@ raise_occupied(const RegionObject *self, const char *operation)
     const struct region *r = &self->region;
     struct failure failure = {ERROR_RESERVATION, operation, r->failed_size, "address",
                               r->system_error};
+    char text[ADDRESS_TEXT];
     return errors_raise_failure(region_state(self), &failure,
-        PyUnicode_FromFormat("%s: some of the %zu bytes at address %p are in use; leave address= "
+        PyUnicode_FromFormat("%s: some of the %zu bytes at address %s are in use; leave address= "
                              "out, or take another", operation, r->failed_size,
-                             (void *)r->options.address));
+                             address_text((const void *)r->options.address, text)));
 }
 
 static int

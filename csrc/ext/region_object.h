@@ -16,6 +16,16 @@
 #include "region.h"
 #include "state.h"
 
+/* "%p" of PyUnicode_FromFormat looks different from system to system. */
+enum { ADDRESS_TEXT = 24 };
+
+static inline const char *
+address_text(const void *address, char text[ADDRESS_TEXT])
+{
+    PyOS_snprintf(text, ADDRESS_TEXT, "0x%llx", (unsigned long long)(uintptr_t)address);
+    return text;
+}
+
 struct alarm;
 
 typedef struct RegionObject {

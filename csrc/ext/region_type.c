@@ -119,11 +119,12 @@ static PyObject *
 Region_repr(PyObject *op)
 {
     const struct region *r = &as_region(op)->region;
+    char text[ADDRESS_TEXT];
     if (r->released)
         return PyUnicode_FromString("<released growable.Region>");
     size_t committed = pages_in_state(&r->pages, PAGES_COMMITTED) * r->page_size;
-    return PyUnicode_FromFormat("<growable.Region of %zu bytes at %p, %zu committed>", r->size,
-                                (void *)r->base, committed);
+    return PyUnicode_FromFormat("<growable.Region of %zu bytes at %s, %zu committed>", r->size,
+                                address_text(r->base, text), committed);
 }
 
 /* The verbs that take a range. */
