@@ -44,6 +44,9 @@ NOT_UNDER_WINE = {
     "region/test_region_discard.py::test_decommit_ends_a_discard": (
         "MEM_RESET_UNDO is refused, so all that was discarded counts as lost"
     ),
+    "region/test_region_threads.py::test_threads_on_pages_of_their_own": (
+        "MEM_RESET_UNDO is refused, so all that was discarded counts as lost"
+    ),
 }
 
 

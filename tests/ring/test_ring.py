@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 
+import growable
 import pytest
 from growable import CommitError, RingBuffer, Section, StateError
 from support import PAGE, pattern
@@ -287,7 +288,7 @@ def test_two_over_one_section() -> None:
 def test_sections_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="bytes"):
         RingBuffer(100 * PAGE, section=Section(2 * PAGE))
-    used = Section(4 * PAGE)
+    used = Section(2 * growable.info()["granularity"])
     used.view()[:5] = b"12345"
     with pytest.raises(ValueError, match="something else"):
         RingBuffer(1, section=used)
