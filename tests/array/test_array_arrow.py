@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
+import io
 import threading
 from typing import Any
 
@@ -134,6 +135,21 @@ def test_what_arrow_lacks_is_refused(dtype: str) -> None:
 def test_days_that_do_not_fit_are_refused() -> None:
     with pytest.raises(OverflowError, match="32 bits"):
         Array(np.array([2**31], "M8[D]")).__arrow_c_array__()
+
+
+@pytest.mark.parametrize("dtype", ["<U2", ">U2", [("a", "i4"), ("b", "U3")]])
+def test_what_is_no_character_is_refused(dtype: Any) -> None:
+    made = Array(dtype=dtype)
+    assert made.read_from(io.BytesIO(b"\xff" * made.itemsize * 2)) == 2
+    with pytest.raises(UnicodeEncodeError, match="0xffffffff, in row 0, is no code point"):
+        made.__arrow_c_array__()
+
+
+def test_the_last_code_points_go_out() -> None:
+    node = describe(Array(["a\U0010ffff", ""]).view())
+    assert node[4][2] == "a\U0010ffff".encode()
+    with pytest.raises(UnicodeEncodeError, match="surrogates"):
+        Array(["\ud800"]).__arrow_c_array__()
 
 
 def test_capsule_is_an_export_until_it_goes() -> None:
