@@ -143,8 +143,16 @@ def _in_arrow_units(items: Rows) -> tuple[Rows, str]:
         return _as_int32(items), "tdD"
     if unit in _LONG_UNITS[kind] or unit in _UNITS or unit == "D":
         finer = unit if unit in _UNITS else "s"
-        return _in_arrow_units(items.astype(f"{kind}8[{finer}]"))
+        return _in_arrow_units(_in_finer_units(items, np.dtype(f"{kind}8[{finer}]")))
     raise TypeError(f"Arrow has no type for dtype {items.dtype}")
+
+
+def _in_finer_units(items: Rows, dtype: DType) -> Rows:
+    """Cast times; NumPy lets those that are out of bounds wrap around."""
+    result = items.astype(dtype)
+    if not ((result.astype(items.dtype) == items) | np.isnat(items)).all():
+        raise OverflowError(f"a value of dtype {items.dtype} is out of bounds for {dtype} in Arrow")
+    return result
 
 
 def _as_int32(days: Rows) -> Rows:

@@ -152,6 +152,26 @@ def test_the_last_code_points_go_out() -> None:
         Array(["\ud800"]).__arrow_c_array__()
 
 
+@pytest.mark.parametrize("unit", ["h", "m", "W", "10us", "7D", "2s"])
+@pytest.mark.parametrize("kind", "mM")
+def test_times_that_would_wrap_are_refused(kind: str, unit: str) -> None:
+    made = Array(np.array([-5, 2**63 - 1], "i8").view(f"{kind}8[{unit}]"))
+    with pytest.raises(OverflowError, match="out of bounds"):
+        made.__arrow_c_array__()
+    made[1] = "NaT"
+    (validity, values) = describe(made.view())[4]
+    assert values[0] == made[0]
+    assert validity is not None
+
+
+@pytest.mark.parametrize("unit", ["M", "Y"])
+def test_years_that_would_wrap_are_refused(unit: str) -> None:
+    for count in (2**62, -(2**62), 2**50):
+        with pytest.raises(OverflowError, match="out of bounds"):
+            Array(np.array([count], "i8").view(f"M8[{unit}]")).__arrow_c_array__()
+    Array(np.array([-2000, 2000, 10**6], "i8").view(f"M8[{unit}]")).__arrow_c_array__()
+
+
 def test_capsule_is_an_export_until_it_goes() -> None:
     made = Array([1.0, 2.0])
     capsules = made.__arrow_c_array__()
