@@ -700,7 +700,7 @@ def _position(index: SupportsIndex, length: int) -> int:
 def _is_plain(value: object, dtype: DType) -> bool:
     """Return whether the value needs no other check than NumPy's own: to tell so is quick."""
     if type(value) is datetime:
-        return dtype.kind == "M" and value.tzinfo is None
+        return dtype.kind == "M" and value.tzinfo is None and _rows.surely_holds(dtype, value)
     if type(value) is str:
         return dtype.kind == "U"
     return isinstance(value, np.generic) and value.dtype == dtype
