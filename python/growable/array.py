@@ -417,6 +417,17 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     def __bool__(self) -> bool:
         return bool(self.view())
 
+    # As for an ndarray, which refuses more than one item; int() and float() would read text.
+
+    def __int__(self) -> int:
+        return int(self.view())
+
+    def __float__(self) -> float:
+        return float(self.view())
+
+    def __complex__(self) -> complex:
+        return complex(self.view())
+
     def __str__(self) -> str:
         return str(self.view())
 

@@ -300,3 +300,26 @@ def test_repr_of_every_dtype(case: Any) -> None:
 
 def test_sizeof_counts_the_memory() -> None:
     assert Array(np.zeros(10_000)).__sizeof__() > 80_000
+
+
+@pytest.mark.parametrize("number", [int, float, complex, operator.index])
+@pytest.mark.parametrize("rows", [[49, 50], [], [[1], [2]], [1.5, 2.5]], ids=repr)
+def test_an_array_is_no_number_as_an_ndarray_is_none(number: Any, rows: Any) -> None:
+    for dtype in ("u1", "S2", "f8"):
+        source = np.array(rows, "f8").astype(dtype)
+        with pytest.raises(TypeError):
+            number(source)
+        with pytest.raises(TypeError):
+            number(Array(source))
+
+
+@pytest.mark.parametrize("number", [int, float, complex])
+@pytest.mark.filterwarnings("ignore:Conversion of an array:DeprecationWarning")
+def test_one_item_is_the_number_that_numpy_makes_of_it(number: Any) -> None:
+    outcomes = []
+    for source in (np.array([7], "u1"), Array([7], "u1")):
+        try:
+            outcomes.append(number(source))
+        except TypeError:
+            outcomes.append(TypeError)
+    assert outcomes[0] == outcomes[1]
