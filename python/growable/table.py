@@ -225,7 +225,7 @@ class Table(TableCore):
         """Pickle each column's Buffer as one part, so that protocol 5 takes it out of band."""
         len(self)
         self._drop_views()
-        parts = {name: (c._buffer, c.dtype, c.row_shape) for name, c in self.items()}
+        parts = {name: column._parts(protocol) for name, column in self.items()}
         return (_rebuild, (type(self), parts, self._name), self.__getstate__())
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -626,7 +626,7 @@ class Table(TableCore):
 
 def _rebuild(kind: type[Table], parts: Mapping[str, tuple[Any, ...]], name: str | None) -> Table:
     """Unpickle; past the subclass's __new__, whose arguments we do not know."""
-    return kind._over({column: Column._over(*part) for column, part in parts.items()}, name)
+    return kind._over({column: Column._of_parts(*part) for column, part in parts.items()}, name)
 
 
 # Schemas.
