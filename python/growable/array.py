@@ -482,6 +482,14 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
         """Write the rows to a file, as ``ndarray.tofile`` does."""
         self.view().tofile(file, sep, format)
 
+    # An ndarray's own == takes what np.equal does not: text differs from each number.
+
+    def __eq__(self, other: object, /) -> Any:
+        return self.view().__eq__(other.view() if isinstance(other, Array) else other)
+
+    def __ne__(self, other: object, /) -> Any:
+        return self.view().__ne__(other.view() if isinstance(other, Array) else other)
+
     # NumPy's protocols.
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Rows:

@@ -323,3 +323,43 @@ def test_one_item_is_the_number_that_numpy_makes_of_it(number: Any) -> None:
         except TypeError:
             outcomes.append(TypeError)
     assert outcomes[0] == outcomes[1]
+
+
+OTHERS = ["x", b"x", None, 2, 1.5, [1, 2, 3], ["a", "b", "c"], object, np.datetime64(1, "s")]
+
+
+@pytest.mark.parametrize("compare", [operator.eq, operator.ne])
+@pytest.mark.parametrize("other", OTHERS, ids=repr)
+@pytest.mark.parametrize("dtype", ["i4", "f8", "?", "S1", "U1", "M8[s]"])
+def test_equality_is_an_ndarrays(compare: Any, other: Any, dtype: str) -> None:
+    rows = np.array([1, 2, 3]).astype(dtype)
+    made = Array(rows)
+    try:
+        expected = compare(rows, other)
+    except TypeError:
+        pytest.skip("NumPy refuses it")
+    result = compare(made, other)
+    assert type(result) is type(expected)
+    assert np.array_equal(result, expected)
+    assert np.array_equal(compare(other, made), expected)
+    if isinstance(other, list):
+        assert np.array_equal(compare(made, Array(other)), compare(rows, np.array(other)))
+        assert np.array_equal(compare(np.array(other), made), compare(rows, np.array(other)))
+
+
+def test_equality_asks_the_other_too() -> None:
+    class Other:
+        __array_ufunc__ = None
+
+        def __eq__(self, other: object) -> Any:
+            return ("eq", type(other))
+
+        def __ne__(self, other: object) -> Any:
+            return ("ne", type(other))
+
+        __hash__ = None  # type: ignore[assignment]
+
+    made = Array([1.0])
+    assert (made == Other(), made != Other()) == (("eq", Array), ("ne", Array))
+    with pytest.raises(TypeError):
+        hash(made)
