@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from pickle import PickleBuffer
 from types import TracebackType
 from typing import IO, Any, ClassVar, Literal, Self, SupportsIndex, TypeAlias
 
@@ -28,6 +30,7 @@ except ImportError as _error:
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, DTypeLike
 
+from growable import _core
 from growable import arrow as _arrow
 from growable import rows as _rows
 from growable._core import ArrayCore, Buffer, adopt_methods, bind_numpy, export
@@ -161,11 +164,34 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
         """Pickle the Buffer as one part, so that protocol 5 takes it out of band."""
         self._drop_view()
-        parts = (type(self), self._buffer, self.dtype, self.row_shape)
-        return (_rebuild, parts, self.__getstate__())
+        return (_rebuild, (type(self), *self._parts(protocol)), self.__getstate__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.__reduce_ex__(2)
+
+    def _parts(self, protocol: SupportsIndex) -> tuple[tuple[Any, ...], DType, Shape, int]:
+        """Return what to pickle; the rows are counted in what is sent, as other threads append."""
+        arguments: tuple[Any, ...] = self._buffer.__reduce_ex__(protocol)[1]  # type: ignore[assignment]
+        rows = memoryview(arguments[1]).nbytes // self._row_size
+        return arguments, self.dtype, self.row_shape, rows
+
+    @classmethod
+    def _of_parts(cls, arguments: Any, dtype: DType, row_shape: Shape, rows: int) -> Self:
+        """Unpickle; buffers out of band may come mixed up, or cut off."""
+        kind, payload, *options = arguments
+        size = rows * math.prod(row_shape) * dtype.itemsize
+        if isinstance(payload, PickleBuffer):
+            shown = memoryview(payload)
+            if isinstance(shown.obj, Buffer) and len(shown.obj) > size:
+                payload = shown[:size]  # our own memory, which has grown since
+        buffer = _core._rebuild(kind, payload, *options)  # type: ignore[attr-defined]
+        self = cls._over(buffer, dtype, row_shape)
+        if len(self._buffer) != size:
+            raise ValueError(
+                f"unpickling: {rows} rows of {dtype} take {size} bytes, "
+                f"but the buffer has {len(self._buffer)}"
+            )
+        return self
 
     # Growing: what append() and extend() of the C part leave to us.
 
@@ -417,6 +443,17 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     def __bool__(self) -> bool:
         return bool(self.view())
 
+    # As for an ndarray, which refuses more than one item; int() and float() would read text.
+
+    def __int__(self) -> int:
+        return int(self.view())
+
+    def __float__(self) -> float:
+        return float(self.view())
+
+    def __complex__(self) -> complex:
+        return complex(self.view())
+
     def __str__(self) -> str:
         return str(self.view())
 
@@ -444,6 +481,14 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
     def tofile(self, file: str | IO[Any], sep: str = "", format: str = "%s") -> None:  # noqa: A002
         """Write the rows to a file, as ``ndarray.tofile`` does."""
         self.view().tofile(file, sep, format)
+
+    # An ndarray's own == takes what np.equal does not: text differs from each number.
+
+    def __eq__(self, other: object, /) -> Any:
+        return self.view().__eq__(other.view() if isinstance(other, Array) else other)
+
+    def __ne__(self, other: object, /) -> Any:
+        return self.view().__ne__(other.view() if isinstance(other, Array) else other)
 
     # NumPy's protocols.
 
@@ -515,9 +560,9 @@ class Array(NDArrayOperatorsMixin, ArrayCore):
 adopt_methods(Array)
 
 
-def _rebuild(kind: type[Array], buffer: Buffer, dtype: DType, row_shape: Shape) -> Array:
+def _rebuild(kind: type[Array], *parts: Any) -> Array:
     """Unpickle; past the subclass's __new__, whose arguments we do not know."""
-    return kind._over(buffer, dtype, row_shape)
+    return kind._of_parts(*parts)
 
 
 def _part_of_slice(part: Any) -> int | None:

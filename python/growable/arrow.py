@@ -13,6 +13,7 @@ validity bitmap, which is new memory; the values still are not copied.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -106,10 +107,23 @@ def _native(items: Rows) -> Rows:
 
 
 def _text(items: Rows, name: str) -> Node:
+    _check_code_points(items)
     encoded = [str(text).encode("utf-8") for text in items]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])
     return ("U", name, len(encoded), 0, (None, offsets, b"".join(encoded)), ())
+
+
+def _check_code_points(items: Rows) -> None:
+    """Refuse what is no character; NumPy makes a str of it, and Python encodes that."""
+    if items.dtype.itemsize == 0:
+        return
+    codes = items.view(np.dtype(np.uint32).newbyteorder(items.dtype.byteorder))
+    bad = np.flatnonzero(codes > sys.maxunicode)
+    if bad.size:
+        row, at = divmod(int(bad[0]), items.dtype.itemsize // 4)
+        reason = f"{int(codes[bad[0]]):#x}, in row {row}, is no code point"
+        raise UnicodeEncodeError("utf-8", "\ufffd" * (at + 1), at, at + 1, reason)
 
 
 def _times(items: Rows, name: str) -> Node:
@@ -129,8 +143,16 @@ def _in_arrow_units(items: Rows) -> tuple[Rows, str]:
         return _as_int32(items), "tdD"
     if unit in _LONG_UNITS[kind] or unit in _UNITS or unit == "D":
         finer = unit if unit in _UNITS else "s"
-        return _in_arrow_units(items.astype(f"{kind}8[{finer}]"))
+        return _in_arrow_units(_in_finer_units(items, np.dtype(f"{kind}8[{finer}]")))
     raise TypeError(f"Arrow has no type for dtype {items.dtype}")
+
+
+def _in_finer_units(items: Rows, dtype: DType) -> Rows:
+    """Cast times; NumPy lets those that are out of bounds wrap around."""
+    result = items.astype(dtype)
+    if not ((result.astype(items.dtype) == items) | np.isnat(items)).all():
+        raise OverflowError(f"a value of dtype {items.dtype} is out of bounds for {dtype} in Arrow")
+    return result
 
 
 def _as_int32(days: Rows) -> Rows:

@@ -124,14 +124,20 @@ def _of_values(values: object, dtype: DType) -> Rows:
     if dtype.kind == "V":
         return np.array(values, dtype=dtype)
     if dtype.kind == "M" and isinstance(values, str | datetime):
-        return np.array(_as_date(values, dtype), dtype=dtype)
+        time = _as_date(values, dtype)
+        return _of_text_dates(time, dtype) if isinstance(time, str) else _of_time(time, dtype)
     natural = np.asarray(values)
     if natural.size == 0:
         return natural.astype(dtype)
     if dtype.kind in "SU":
         return _of_text(values, dtype)
-    if dtype.kind in "mM" and natural.dtype.kind in "SUO":
-        return _of_times(values, natural, dtype)
+    if dtype.kind in "mM":
+        if natural.dtype.kind in "SUO":
+            return _of_times(values, natural, dtype)
+        if natural.dtype.kind == dtype.kind:
+            _check_cast(natural, dtype)
+        elif natural.dtype.kind == "u":
+            natural = _of_integers(natural, np.dtype(np.int64))
     kinds = natural.dtype.kind + dtype.kind
     if kinds[0] in "fSU" and kinds[1] in "iu":
         # NumPy makes floats of integers of which only some need 64 bits without a sign.
@@ -215,13 +221,104 @@ def _of_times(values: object, natural: Rows, dtype: DType) -> Rows:
     """Convert dates or spans of time; those with a zone come in UTC."""
     objects = np.array(values, dtype=object)
     only_text = natural.dtype.kind == "U" and set(map(type, objects.flat)) <= {str, np.str_}
-    if only_text and (dtype.kind == "m" or not _may_be_zoned(natural)):
+    if only_text and dtype.kind == "m":
         return np.array(values, dtype=dtype)
+    if only_text and not _may_be_zoned(natural):
+        return _of_text_dates(values, dtype)
     convert_item = _as_date if dtype.kind == "M" else _as_span
     converted = np.empty(objects.size, object)
+    quick = _is_quick(dtype)
     for number, item in enumerate(_items(objects)):
-        converted[number] = convert_item(item, dtype)
+        converted[number] = time = convert_item(item, dtype)
+        if not quick or type(time) is not datetime or not 1678 <= time.year < 2262:
+            _check_time(time, dtype)
     return converted.astype(dtype).reshape(objects.shape)
+
+
+# NumPy lets a time wrap around that is out of bounds for the unit, so each is checked.
+
+_EPOCH = datetime(1970, 1, 1)
+_PARTS = {"us": 1, "ns": 10**3, "ps": 10**6, "fs": 10**9, "as": 10**12}  # of a microsecond
+
+
+def _is_quick(dtype: DType) -> bool:
+    """Return whether the years from 1678 to 2261 are within bounds, as nanoseconds have them."""
+    return np.datetime_data(dtype)[0] not in ("ps", "fs", "as")
+
+
+def surely_holds(dtype: DType, time: datetime) -> bool:
+    """Return whether a dtype of dates holds a datetime; False if it takes a closer look."""
+    return 1678 <= time.year < 2262 and _is_quick(dtype)
+
+
+def _check_time(time: Any, dtype: DType) -> None:
+    """Raise OverflowError for a date or a span of time, Python's or NumPy's, that does not fit."""
+    if isinstance(time, np.datetime64 | np.timedelta64):
+        _check_cast(np.asarray(time), dtype)
+        return
+    if isinstance(time, str):
+        if dtype.kind == "M":
+            _of_text_dates(time, dtype)
+        return
+    span = _span_of(time)
+    unit, count = np.datetime_data(dtype)
+    if span is None or unit not in _PARTS:
+        return
+    microseconds = (span.days * 86400 + span.seconds) * 10**6 + span.microseconds
+    if abs(microseconds * _PARTS[unit]) >= 2**63 * count:
+        _refuse_time(time, dtype)
+
+
+def _span_of(time: Any) -> timedelta | None:
+    """Return how long a time is, or how long after 1970."""
+    if isinstance(time, timedelta):
+        return time
+    if isinstance(time, datetime):
+        return time - _EPOCH
+    return timedelta(time.toordinal() - _EPOCH.toordinal()) if isinstance(time, date) else None
+
+
+def _refuse_time(time: object, dtype: DType) -> NoReturn:
+    shown = repr(time) if isinstance(time, str) else str(time)
+    raise OverflowError(f"{shown} is out of bounds for {dtype}")
+
+
+def _of_time(time: object, dtype: DType) -> Rows:
+    _check_time(time, dtype)
+    return np.array(time, dtype=dtype)
+
+
+def _check_cast(times: Rows, dtype: DType) -> None:
+    """Check NumPy's own times; a cast to a coarser unit, which is not safe, always fits."""
+    if times.dtype == dtype or not np.can_cast(times.dtype, dtype, casting="safe"):
+        return
+    fits = (times.astype(dtype).astype(times.dtype) == times) | np.isnat(times)
+    if not fits.all():
+        _refuse_time(times.flat[int(fits.argmin())], dtype)
+
+
+def _of_text_dates(text: Any, dtype: DType) -> Rows:
+    """Convert text without zones. What wraps around lands in another year, or another second."""
+    result = np.array(text, dtype=dtype)
+    unit = np.datetime_data(dtype)[0]
+    if unit in ("Y", "M", "generic"):
+        return result
+    missing = np.isnat(result) & np.isnat(np.array(text, dtype="M8[Y]"))
+    wrong = np.asarray(_is_far(result, text) & ~missing)
+    if wrong.any():
+        _refuse_time(str(np.array(text, dtype=object).flat[int(wrong.argmax())]), dtype)
+    return result
+
+
+def _is_far(times: Rows, text: Any) -> Rows:
+    """Return which of the times are far from what the text says."""
+    years = np.array(text, dtype="M8[Y]").astype(np.float64)  # since 1970
+    unit, count = np.datetime_data(times.dtype)
+    if _is_quick(times.dtype):
+        return np.abs(times.astype("M8[Y]").astype(np.float64) - years) > 100
+    found = times.astype(np.int64) * (count / (10**6 * _PARTS[unit]))  # NumPy has no such cast
+    seconds = np.array(text, dtype="M8[s]").astype(np.float64)
+    return (np.abs(years) > 9) | (np.abs(found - seconds) > 9)
 
 
 def _may_be_zoned(text: Rows) -> bool:

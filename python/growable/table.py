@@ -225,7 +225,7 @@ class Table(TableCore):
         """Pickle each column's Buffer as one part, so that protocol 5 takes it out of band."""
         len(self)
         self._drop_views()
-        parts = {name: (c._buffer, c.dtype, c.row_shape) for name, c in self.items()}
+        parts = {name: column._parts(protocol) for name, column in self.items()}
         return (_rebuild, (type(self), parts, self._name), self.__getstate__())
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -626,7 +626,7 @@ class Table(TableCore):
 
 def _rebuild(kind: type[Table], parts: Mapping[str, tuple[Any, ...]], name: str | None) -> Table:
     """Unpickle; past the subclass's __new__, whose arguments we do not know."""
-    return kind._over({column: Column._over(*part) for column, part in parts.items()}, name)
+    return kind._over({column: Column._of_parts(*part) for column, part in parts.items()}, name)
 
 
 # Schemas.
@@ -700,7 +700,7 @@ def _position(index: SupportsIndex, length: int) -> int:
 def _is_plain(value: object, dtype: DType) -> bool:
     """Return whether the value needs no other check than NumPy's own: to tell so is quick."""
     if type(value) is datetime:
-        return dtype.kind == "M" and value.tzinfo is None
+        return dtype.kind == "M" and value.tzinfo is None and _rows.surely_holds(dtype, value)
     if type(value) is str:
         return dtype.kind == "U"
     return isinstance(value, np.generic) and value.dtype == dtype

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
+import io
 import threading
 from typing import Any
 
@@ -139,6 +140,41 @@ def test_what_arrow_lacks_is_refused(dtype: str) -> None:
 def test_days_that_do_not_fit_are_refused() -> None:
     with pytest.raises(OverflowError, match="32 bits"):
         Array(np.array([2**31], "M8[D]")).__arrow_c_array__()
+
+
+@pytest.mark.parametrize("dtype", ["<U2", ">U2", [("a", "i4"), ("b", "U3")]])
+def test_what_is_no_character_is_refused(dtype: Any) -> None:
+    made = Array(dtype=dtype)
+    assert made.read_from(io.BytesIO(b"\xff" * made.itemsize * 2)) == 2
+    with pytest.raises(UnicodeEncodeError, match="0xffffffff, in row 0, is no code point"):
+        made.__arrow_c_array__()
+
+
+def test_the_last_code_points_go_out() -> None:
+    node = describe(Array(["a\U0010ffff", ""]).view())
+    assert node[4][2] == "a\U0010ffff".encode()
+    with pytest.raises(UnicodeEncodeError, match="surrogates"):
+        Array(["\ud800"]).__arrow_c_array__()
+
+
+@pytest.mark.parametrize("unit", ["h", "m", "W", "10us", "7D", "2s"])
+@pytest.mark.parametrize("kind", "mM")
+def test_times_that_would_wrap_are_refused(kind: str, unit: str) -> None:
+    made = Array(np.array([-5, 2**63 - 1], "i8").view(f"{kind}8[{unit}]"))
+    with pytest.raises(OverflowError, match="out of bounds"):
+        made.__arrow_c_array__()
+    made[1] = "NaT"
+    (validity, values) = describe(made.view())[4]
+    assert values[0] == made[0]
+    assert validity is not None
+
+
+@pytest.mark.parametrize("unit", ["M", "Y"])
+def test_years_that_would_wrap_are_refused(unit: str) -> None:
+    for count in (2**62, -(2**62), 2**50):
+        with pytest.raises(OverflowError, match="out of bounds"):
+            Array(np.array([count], "i8").view(f"M8[{unit}]")).__arrow_c_array__()
+    Array(np.array([-2000, 2000, 10**6], "i8").view(f"M8[{unit}]")).__arrow_c_array__()
 
 
 def test_capsule_is_an_export_until_it_goes() -> None:

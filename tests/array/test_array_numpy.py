@@ -300,3 +300,66 @@ def test_repr_of_every_dtype(case: Any) -> None:
 
 def test_sizeof_counts_the_memory() -> None:
     assert Array(np.zeros(10_000)).__sizeof__() > 80_000
+
+
+@pytest.mark.parametrize("number", [int, float, complex, operator.index])
+@pytest.mark.parametrize("rows", [[49, 50], [], [[1], [2]], [1.5, 2.5]], ids=repr)
+def test_an_array_is_no_number_as_an_ndarray_is_none(number: Any, rows: Any) -> None:
+    for dtype in ("u1", "S2", "f8"):
+        source = np.array(rows, "f8").astype(dtype)
+        with pytest.raises(TypeError):
+            number(source)
+        with pytest.raises(TypeError):
+            number(Array(source))
+
+
+@pytest.mark.parametrize("number", [int, float, complex])
+@pytest.mark.filterwarnings("ignore:Conversion of an array:DeprecationWarning")
+def test_one_item_is_the_number_that_numpy_makes_of_it(number: Any) -> None:
+    outcomes = []
+    for source in (np.array([7], "u1"), Array([7], "u1")):
+        try:
+            outcomes.append(number(source))
+        except TypeError:
+            outcomes.append(TypeError)
+    assert outcomes[0] == outcomes[1]
+
+
+OTHERS = ["x", b"x", None, 2, 1.5, [1, 2, 3], ["a", "b", "c"], object, np.datetime64(1, "s")]
+
+
+@pytest.mark.parametrize("compare", [operator.eq, operator.ne])
+@pytest.mark.parametrize("other", OTHERS, ids=repr)
+@pytest.mark.parametrize("dtype", ["i4", "f8", "?", "S1", "U1", "M8[s]"])
+def test_equality_is_an_ndarrays(compare: Any, other: Any, dtype: str) -> None:
+    rows = np.array([1, 2, 3]).astype(dtype)
+    made = Array(rows)
+    try:
+        expected = compare(rows, other)
+    except TypeError:
+        pytest.skip("NumPy refuses it")
+    result = compare(made, other)
+    assert type(result) is type(expected)
+    assert np.array_equal(result, expected)
+    assert np.array_equal(compare(other, made), expected)
+    if isinstance(other, list):
+        assert np.array_equal(compare(made, Array(other)), compare(rows, np.array(other)))
+        assert np.array_equal(compare(np.array(other), made), compare(rows, np.array(other)))
+
+
+def test_equality_asks_the_other_too() -> None:
+    class Other:
+        __array_ufunc__ = None
+
+        def __eq__(self, other: object) -> Any:
+            return ("eq", type(other))
+
+        def __ne__(self, other: object) -> Any:
+            return ("ne", type(other))
+
+        __hash__ = None  # type: ignore[assignment]
+
+    made = Array([1.0])
+    assert (made == Other(), made != Other()) == (("eq", Array), ("ne", Array))
+    with pytest.raises(TypeError):
+        hash(made)

@@ -66,6 +66,23 @@ def test_out_of_band_within_the_process_is_the_same_memory() -> None:
     assert data_of(again.view()) == data_of(made.view())
 
 
+@pytest.mark.parametrize("received", [b"", bytes(8), bytes(72), bytes(79), bytes(81), bytes(88)])
+def test_buffers_of_another_length_are_refused(received: bytes) -> None:
+    parts: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(Array(np.arange(10.0)), 5, buffer_callback=parts.append)
+    with pytest.raises(ValueError, match=rf"10 rows of float64 take 80 .* has {len(received)}$"):
+        pickle.loads(head, buffers=[received])
+    assert len(pickle.loads(head, buffers=[bytes(80)])) == 10
+
+
+def test_pickle_of_an_array_that_grows_before_its_buffer_is_sent() -> None:
+    made = Array(np.arange(10.0))
+    parts: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(made, 5, buffer_callback=parts.append)
+    made.append(10.0)
+    assert pickle.loads(head, buffers=parts).tolist() == list(range(10))
+
+
 def test_copies_are_apart(case: Any) -> None:
     made = case.make(case.rows(5))
     for again in (made.copy(), copy.copy(made), copy.deepcopy(made)):

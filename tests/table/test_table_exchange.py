@@ -205,3 +205,14 @@ def test_failures_leak_nothing() -> None:
 
 def test_buffers_are_what_arrays_have() -> None:
     assert all(type(column._buffer) is Buffer for _, column in ticks(1).items())
+
+
+def test_pickled_columns_of_another_length_are_refused() -> None:
+    table = Table({"x": "f8", "n": "i4"})
+    table.extend({"x": [1.0, 2.0], "n": [1, 2]})
+    parts: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(table, 5, buffer_callback=parts.append)
+    assert pickle.loads(head, buffers=parts).equals(table)
+    for received in ([bytes(8), bytes(8)], [bytes(16), bytes(4)], [bytes(8), bytes(4)]):
+        with pytest.raises(ValueError, match=r"2 rows of .* take"):
+            pickle.loads(head, buffers=received)

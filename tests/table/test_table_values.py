@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -299,3 +300,77 @@ def test_from_data_of_what_no_dtype_holds(values: list[Any], row: int | None, wo
         match=words,
     )
     assert found[-1] == "growable: in column 'x'"
+
+
+OUT_OF_BOUNDS: list[tuple[str, Any]] = [
+    *[("M8[ns]", t) for t in ("0001-01-01", "2262-04-12", "1677-09-21", datetime(1, 1, 1))],
+    *[("M8[ns]", t) for t in (date(2300, 1, 1), "0001-01-01T00:00+02:00", datetime.max)],
+    *[("M8[ns]", np.datetime64(t)) for t in ("0001-01-01", "2300", "2262-04-12T00:00:00.000")],
+    ("M8[ns]", datetime(1, 1, 2, tzinfo=EAST)),
+    ("M8[ps]", datetime(2026, 1, 1)),
+    ("M8[ps]", "2026-01-01"),
+    ("M8[ps]", "1970-08-01"),
+    ("M8[as]", "1970-01-01T00:00:10"),
+    ("M8[s]", "300000000000-01-01"),
+    ("m8[ns]", timedelta(days=146000)),
+    ("m8[us]", timedelta.max),
+    ("m8[s]", np.timedelta64(2**62, "h")),
+    ("m8[s]", 2**63),
+]
+
+
+@pytest.mark.parametrize(("dtype", "value"), OUT_OF_BOUNDS)
+def test_times_out_of_bounds_are_refused(dtype: str, value: Any) -> None:
+    """NumPy lets them wrap around."""
+    array, table = Array(dtype=dtype), Table({"t": dtype})
+    kind = "int64" if isinstance(value, int) else str(np.dtype(dtype))
+    attempts: list[Any] = [
+        lambda: array.append(value),
+        lambda: array.extend([value]),
+        lambda: array.extend(iter([value])),
+        lambda: array.extend([None, value]),
+        lambda: table.append((value,)),
+        lambda: table.extend({"t": [value, value]}),
+        lambda: table.extend([(value,)]),
+    ]
+    for attempt in attempts:
+        with pytest.raises(OverflowError, match=f"out of bounds for {re.escape(kind)}"):
+            attempt()
+    assert len(array) == len(table) == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        *[("M8[ns]", t) for t in ("1678-01-01", "2262-04-11", "NaT", "", date(1678, 1, 1))],
+        *[("M8[ns]", t) for t in (datetime(1677, 9, 22), datetime(2262, 4, 11), None)],
+        *[("M8[us]", t) for t in (datetime.min, datetime.max, "0001-01-01", date.max)],
+        *[(f"M8[{u}]", "2026-12-31") for u in ("W", "M", "Y", "10Y", "7D", "D", "m", "2000Y")],
+        *[(f"M8[{u}]", datetime(2026, 12, 31, 3)) for u in ("W", "M", "10Y", "7D", "h", "3us")],
+        *[("M8[D]", np.datetime64(t)) for t in ("2026-12-31T01:02:03.000000001", "NaT", "2026")],
+        *[(f"M8[{u}]", "1970-01-01T00:00:02") for u in ("ps", "fs", "as", "3as")],
+        *[(f">M8[{u}]", "NaT") for u in ("ps", "fs", "as")],
+        ("m8[ns]", timedelta(days=100000)),
+        ("m8[ns]", timedelta(days=-100000)),
+        ("m8[D]", np.timedelta64(5, "h")),
+        ("m8[s]", timedelta.max),
+        ("m8[s]", 2**63 - 1),
+        ("m8[s]", "12"),
+    ],
+)
+def test_times_within_bounds_come_as_numpy_has_them(dtype: str, value: Any) -> None:
+    array, table = Array(dtype=dtype), Table({"t": dtype})
+    array.append(value)
+    array.extend([value])
+    table.append((value,))
+    table.extend({"t": [value, None]})
+    expected = np.array([value], dtype)
+    assert array.tobytes() == expected.tobytes() * 2
+    assert table["t"].view()[:2].tobytes() == expected.tobytes() * 2
+
+
+def test_arrays_of_times_are_cast_as_arrays_are() -> None:
+    old = np.array(["0001-01-01"], "M8[s]")
+    array = Array(dtype="M8[ns]")
+    array.extend(old)
+    assert array[0] == old.astype("M8[ns]")[0]
