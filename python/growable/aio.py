@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Self
 from growable._core import Buffer
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from _typeshed import ReadableBuffer
 
 __all__ = ["Receiver", "Stream", "open_connection", "start_server"]
@@ -399,7 +401,8 @@ class Stream(Receiver):
     Parameters
     ----------
     connected : callable, optional
-        Called with the Stream once it is connected. A coroutine runs as a task.
+        Called with the Stream once it is connected. A coroutine runs as a task. A Stream that has
+        it is the server's side in :meth:`start_tls`.
     limit, high, low : int
         See :class:`Receiver`.
     """
@@ -414,12 +417,14 @@ class Stream(Receiver):
     ) -> None:
         super().__init__(limit=limit, high=high, low=low)
         self._connected = connected
+        self._server_side = connected is not None
         self._task: asyncio.Task[None] | None = None
         self._full = False
         self._drained: list[asyncio.Future[None]] = []
         self._lost = False
         self._closed: list[asyncio.Future[None]] = []
         self._writer: asyncio.Transport | None = None
+        self._starting_tls = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and call `connected`."""
@@ -473,21 +478,26 @@ class Stream(Receiver):
             raise RuntimeError("the Stream is not connected")
         return self._writer
 
+    def _to_write(self) -> asyncio.Transport:
+        if self._starting_tls:
+            raise RuntimeError("TLS is being started, so nothing can be written")
+        return self.transport
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what the transport knows, such as its peername."""
         return self.transport.get_extra_info(name, default)
 
     def write(self, data: ReadableBuffer) -> None:
         """Send bytes, or keep them until they can be sent; see :meth:`drain`."""
-        self.transport.write(data)  # type: ignore[arg-type]
+        self._to_write().write(data)  # type: ignore[arg-type]
 
     def writelines(self, lines: Iterable[ReadableBuffer]) -> None:
         """Send several pieces."""
-        self.transport.writelines(lines)  # type: ignore[arg-type]
+        self._to_write().writelines(lines)  # type: ignore[arg-type]
 
     def write_eof(self) -> None:
         """Finish sending; receiving goes on."""
-        self.transport.write_eof()
+        self._to_write().write_eof()
 
     def can_write_eof(self) -> bool:
         """Return whether :meth:`write_eof` is supported; over TLS it is not."""
@@ -509,6 +519,72 @@ class Stream(Receiver):
         self._check()
         if self._lost:
             raise ConnectionResetError("Connection lost")
+
+    async def start_tls(
+        self,
+        sslcontext: SSLContext,
+        *,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+    ) -> None:
+        """Go on over TLS, as with ``asyncio.StreamWriter.start_tls``.
+
+        Until the handshake is done nothing can be written. When it fails the connection is closed.
+
+        Raises
+        ------
+        ConnectionAbortedError
+            If bytes have arrived that were not consumed. They came in clear, from whoever can write
+            to the connection, and must not pass for what comes over TLS. The connection is closed.
+        ConnectionResetError
+            If the connection was lost or the other end has finished.
+        OSError
+            ``ssl.SSLError`` among others, if the handshake fails.
+        RuntimeError
+            If TLS is being started already.
+        """
+        self._to_write()
+        await self.drain()
+        transport = self._to_write()
+        if self.available > 0:
+            error = ConnectionAbortedError(
+                f"{self.available} bytes that arrived before TLS was started were not consumed"
+            )
+            self._exception = error
+            transport.abort()
+            raise error
+        if self._eof or transport.is_closing():
+            raise ConnectionResetError("TLS cannot be started: the connection is closing")
+        over_tls = self._over_tls
+        # What arrives right after the handshake must not pause the transport below TLS.
+        self._transport = None
+        self._starting_tls = self._over_tls = True
+        try:
+            upgraded = await asyncio.get_running_loop().start_tls(
+                transport,
+                self,
+                sslcontext,
+                server_side=self._server_side,
+                server_hostname=server_hostname,
+                ssl_handshake_timeout=ssl_handshake_timeout,
+            )
+            if upgraded is None:
+                raise ConnectionResetError("Connection lost")
+        except BaseException as error:
+            if transport.get_protocol() is self:  # It was refused before anything was done.
+                self._transport, self._over_tls = transport, over_tls
+                raise
+            transport.abort()
+            if not self._lost:  # Nobody else says so when a handshake fails.
+                self.connection_lost(error if isinstance(error, OSError) else None)
+            raise
+        finally:
+            self._starting_tls = False
+        self._writer = upgraded
+        if not self._lost:
+            self._transport = upgraded
+            if self._waiter is None and self.available >= self._high:
+                self._pause()
 
     def close(self) -> None:
         """Close once everything is sent."""
