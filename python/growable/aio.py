@@ -13,6 +13,7 @@ consuming never fails, and no view ever changes under its holder.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
@@ -396,7 +397,8 @@ class Receiver(asyncio.BufferedProtocol):
 class Stream(Receiver):
     """A connection: what :class:`Receiver` does, and writing as with asyncio.StreamWriter.
 
-    A ``with`` block closes it: ``async with await open_connection(...) as stream``.
+    A ``with`` block closes it: ``async with await open_connection(...) as stream``. A block left
+    by an exception does not wait until everything is sent, which may never be.
 
     Parameters
     ----------
@@ -440,7 +442,7 @@ class Stream(Receiver):
 
     def _report(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
-            self.transport.close()
+            self.transport.abort()
         elif task.exception() is not None:
             asyncio.get_running_loop().call_exception_handler(
                 {
@@ -617,13 +619,18 @@ class Stream(Receiver):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close, and wait for that; an exception of the block comes first."""
+        """Close, and wait for that; abort when there is an exception, which comes first."""
+        if exc is not None:
+            self.transport.abort()
+            with contextlib.suppress(Exception):
+                await self.wait_closed()
+            return
         self.close()
         try:
             await self.wait_closed()
-        except OSError:
-            if exc is None:
-                raise
+        except BaseException:
+            self.transport.abort()
+            raise
 
 
 async def open_connection(

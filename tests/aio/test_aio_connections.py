@@ -233,6 +233,88 @@ def test_the_other_end_closes(run: Run, layer: Layer) -> None:
     run(main())
 
 
+@asynccontextmanager
+async def peer_that_never_reads(layer: Layer) -> AsyncIterator[int]:
+    """Serve with a handler that stops the transport's reading until the end."""
+    at_the_end = asyncio.Event()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await at_the_end.wait()
+        writer.transport.abort()
+
+    async with peer(stall, layer) as port:
+        yield port
+        at_the_end.set()
+        await asyncio.sleep(0.05)
+
+
+MUCH = bytes(50_000_000)
+
+
+@pytest.mark.parametrize("where", ["in the block", "at its end"])
+def test_a_timeout_does_not_wait_for_a_peer_that_never_reads(
+    run: Run, layer: Layer, where: str
+) -> None:
+    async def send(stream: aio.Stream) -> None:
+        async with asyncio.timeout(0.5), stream:
+            stream.write(MUCH)
+            if where == "in the block":
+                await stream.drain()
+                await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with peer_that_never_reads(layer) as port:
+            stream = await aio.open_connection("127.0.0.1", port, **layer.client)
+            with pytest.raises(TimeoutError, match=r"^$"):
+                await asyncio.wait_for(asyncio.ensure_future(send(stream)), 20)
+            assert stream.is_closing()
+            await asyncio.wait_for(stream.wait_closed(), 20)
+
+    run(main())
+
+
+def test_an_exception_does_not_wait_for_a_peer_that_never_reads(run: Run, layer: Layer) -> None:
+    async def send(stream: aio.Stream) -> None:
+        async with stream:
+            stream.write(MUCH)
+            raise KeyError("of the block")
+
+    async def main() -> None:
+        async with peer_that_never_reads(layer) as port:
+            stream = await aio.open_connection("127.0.0.1", port, **layer.client)
+            with pytest.raises(KeyError, match="of the block"):
+                await asyncio.wait_for(send(stream), 20)
+            await asyncio.wait_for(stream.wait_closed(), 20)
+
+    run(main())
+
+
+def test_a_handler_that_is_cancelled_does_not_wait(run: Run, layer: Layer) -> None:
+    """One without a block of its own; its client never reads."""
+    handlers: list[tuple[aio.Stream, asyncio.Task[None] | None]] = []
+
+    async def handle(stream: aio.Stream) -> None:
+        stream.write(MUCH)
+        handlers.append((stream, asyncio.current_task()))
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with serving(handle, layer) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, **layer.client)
+            while not handlers:
+                await asyncio.sleep(0.01)
+            ((stream, task),) = handlers
+            assert task is not None
+            task.cancel()
+            await asyncio.wait_for(stream.wait_closed(), 20)
+            writer.transport.abort()
+            await asyncio.sleep(0.05)
+
+    run(main())
+
+
 def test_half_close(run: Run) -> None:
     async def answer(stream: aio.Stream) -> None:
         async with stream:
