@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from operator import index
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -185,6 +186,7 @@ class Receiver(asyncio.BufferedProtocol):
         ValueError
             If `n` is negative.
         """
+        n = index(n)
         if n < 0:
             raise ValueError(f"fill: size must be >= 0, got {n}")
         self._check()
@@ -238,6 +240,7 @@ class Receiver(asyncio.BufferedProtocol):
         ValueError
             If fewer bytes are available.
         """
+        n = index(n)
         available = self.available
         if n < 0:
             n = available
@@ -256,6 +259,7 @@ class Receiver(asyncio.BufferedProtocol):
         ValueError
             If fewer bytes are available.
         """
+        n = index(n)
         passed_over = self._passed_over + n
         left = len(self._buffer) - passed_over
         if n < 0 or left < 0:
@@ -288,6 +292,7 @@ class Receiver(asyncio.BufferedProtocol):
         bytes
             Empty at the end.
         """
+        n = index(n)
         if n == 0:
             self._check()
             return b""
@@ -302,6 +307,7 @@ class Receiver(asyncio.BufferedProtocol):
         asyncio.IncompleteReadError
             If the other end finishes before; `partial` has what had arrived.
         """
+        n = index(n)
         if n < 0:
             raise ValueError(f"read_exactly: size must be >= 0, got {n}")
         self._check()
