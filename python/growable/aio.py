@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from operator import index
@@ -86,12 +87,14 @@ class Receiver(asyncio.BufferedProtocol):
         self._eof = False
         self._exception: BaseException | None = None
         self._over_tls = False
+        self._made = False
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]
+        self._made = True
         self._over_tls = transport.get_extra_info("sslcontext") is not None
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -182,7 +185,7 @@ class Receiver(asyncio.BufferedProtocol):
         OSError
             What the connection was lost to.
         RuntimeError
-            If another coroutine is waiting for data.
+            If another coroutine is waiting for data, or there is no connection yet.
         ValueError
             If `n` is negative.
         """
@@ -385,6 +388,8 @@ class Receiver(asyncio.BufferedProtocol):
 
     async def _wait(self, wanted: int, name: str) -> None:
         """Wait until that much is available or nothing more comes."""
+        if not self._made:
+            raise RuntimeError(f"the {type(self).__name__} is not connected")
         if self._waiter is not None:
             raise RuntimeError(
                 f"{name}() called while another coroutine is already waiting for incoming data"
@@ -409,8 +414,8 @@ class Stream(Receiver):
     Parameters
     ----------
     connected : callable, optional
-        Called with the Stream once it is connected. A coroutine runs as a task. A Stream that has
-        it is the server's side in :meth:`start_tls`.
+        Called with the Stream once it is connected. A coroutine, or another awaitable, runs as a
+        task. A Stream that has it is the server's side in :meth:`start_tls`.
     limit, high, low : int
         See :class:`Receiver`.
     """
@@ -426,7 +431,7 @@ class Stream(Receiver):
         super().__init__(limit=limit, high=high, low=low)
         self._connected = connected
         self._server_side = connected is not None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[None] | None = None
         self._full = False
         self._drained: list[asyncio.Future[None]] = []
         self._lost = False
@@ -441,24 +446,31 @@ class Stream(Receiver):
         connected, self._connected = self._connected, None
         if connected is None:
             return
-        result = connected(self)
-        if asyncio.iscoroutine(result):
-            self._task = asyncio.get_running_loop().create_task(result)
+        try:
+            result = connected(self)
+        except Exception as error:
+            self._fail(error)
+            return
+        if inspect.isawaitable(result):
+            self._task = asyncio.ensure_future(result)
             self._task.add_done_callback(self._report)
 
-    def _report(self, task: asyncio.Task[None]) -> None:
+    def _report(self, task: asyncio.Future[None]) -> None:
         if task.cancelled():
             self.transport.abort()
-        elif task.exception() is not None:
-            asyncio.get_running_loop().call_exception_handler(
-                {
-                    "message": "Unhandled exception in the callback of a growable.aio.Stream",
-                    "exception": task.exception(),
-                    "transport": self.transport,
-                }
-            )
-            self.transport.close()
+        elif (error := task.exception()) is not None:
+            self._fail(error)
         self._task = None
+
+    def _fail(self, error: BaseException) -> None:
+        asyncio.get_running_loop().call_exception_handler(
+            {
+                "message": "Unhandled exception in the callback of a growable.aio.Stream",
+                "exception": error,
+                "transport": self.transport,
+            }
+        )
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake everybody who waits."""
@@ -604,6 +616,8 @@ class Stream(Receiver):
 
     async def wait_closed(self) -> None:
         """Wait until it is closed, and raise what it was lost to."""
+        if not self._made:
+            raise RuntimeError("the Stream is not connected")
         while not self._lost:
             await self._wait_in(self._closed)
         self._check()

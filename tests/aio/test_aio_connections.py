@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -365,6 +365,43 @@ def test_a_handler_that_fails(run: Run) -> None:
     run(main())
 
 
+def test_a_plain_callback_that_fails(run: Run, layer: Layer) -> None:
+    def fail(stream: aio.Stream) -> None:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        seen: list[object] = []
+        loop.set_exception_handler(lambda _, context: seen.append(context["exception"]))
+        async with serving(fail, layer) as port:
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                assert await stream.read() == b""  # it was closed
+        assert [type(error) for error in seen] == [ZeroDivisionError]
+
+    run(main())
+
+
+class Greeting:
+    """An awaitable that is no coroutine."""
+
+    def __init__(self, stream: aio.Stream) -> None:
+        self.stream = stream
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+        self.stream.write(b"hello")
+        self.stream.close()
+
+
+def test_a_callback_that_returns_another_awaitable(run: Run, layer: Layer) -> None:
+    async def main() -> None:
+        async with serving(Greeting, layer) as port:
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                assert await stream.read() == b"hello"
+
+    run(main())
+
+
 def test_any_transport_of_a_loop(run: Run) -> None:
     """A Receiver is a protocol like another: here for one end of a pair of sockets."""
 
@@ -432,3 +469,7 @@ def test_a_handler_that_returns_leaves_the_connection_open(run: Run, layer: Laye
 def test_not_connected() -> None:
     with pytest.raises(RuntimeError, match="not connected"):
         aio.Stream().write(b"x")
+    stream = aio.Stream()
+    for wait in (stream.read, stream.fill, stream.read_line, stream.wait_closed):
+        with pytest.raises(RuntimeError, match="not connected"):
+            asyncio.run(asyncio.wait_for(wait(), 20))  # type: ignore[operator]
