@@ -438,11 +438,29 @@ class Stream(Receiver):
         self._closed: list[asyncio.Future[None]] = []
         self._writer: asyncio.Transport | None = None
         self._starting_tls = False
+        self._peer: object = None  # since a transport that was lost may not know it
+
+    def __repr__(self) -> str:
+        writer = self._writer
+        if writer is None:
+            return "<growable.aio.Stream not connected>"
+        if self._lost:
+            state = "closed" if self._exception is None else f"lost to {self._exception!r}"
+        elif writer.is_closing():
+            state = "closing"
+        elif self._starting_tls:
+            state = "starting TLS"
+        else:
+            state = "open, other end has finished" if self._eof else "open"
+        return (
+            f"<growable.aio.Stream peer={self._peer!r} {state}, {self.available} bytes available>"
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and call `connected`."""
         super().connection_made(transport)
         self._writer = self._transport
+        self._peer = transport.get_extra_info("peername")
         connected, self._connected = self._connected, None
         if connected is None:
             return

@@ -473,3 +473,37 @@ def test_not_connected() -> None:
     for wait in (stream.read, stream.fill, stream.read_line, stream.wait_closed):
         with pytest.raises(RuntimeError, match="not connected"):
             asyncio.run(asyncio.wait_for(wait(), 20))  # type: ignore[operator]
+
+
+def test_repr_tells_the_peer_and_the_state(run: Run, layer: Layer) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        await reader.read()
+
+    async def main() -> None:
+        stream = aio.Stream()
+        assert repr(stream) == "<growable.aio.Stream not connected>"
+        async with peer(greet, layer) as port:
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                await stream.fill(5)
+                where = f"<growable.aio.Stream peer=('127.0.0.1', {port})"
+                assert repr(stream) == f"{where} open, 5 bytes available>"
+                stream.close()
+                assert repr(stream) == f"{where} closing, 5 bytes available>"
+            assert repr(stream).endswith(" closed, 5 bytes available>")
+
+    run(main())
+
+
+def test_repr_of_a_lost_connection(run: Run) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            stream = await aio.open_connection(*listener.getsockname())
+            other, _ = listener.accept()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.close()
+        with pytest.raises(ConnectionResetError):
+            await stream.wait_closed()
+        assert " lost to ConnectionResetError(" in repr(stream)
+
+    run(main())
