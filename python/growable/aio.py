@@ -13,14 +13,19 @@ consuming never fails, and no view ever changes under its holder.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from operator import index
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from growable._core import Buffer
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from _typeshed import ReadableBuffer
 
 __all__ = ["Receiver", "Stream", "open_connection", "start_server"]
@@ -82,12 +87,14 @@ class Receiver(asyncio.BufferedProtocol):
         self._eof = False
         self._exception: BaseException | None = None
         self._over_tls = False
+        self._made = False
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]
+        self._made = True
         self._over_tls = transport.get_extra_info("sslcontext") is not None
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -178,10 +185,11 @@ class Receiver(asyncio.BufferedProtocol):
         OSError
             What the connection was lost to.
         RuntimeError
-            If another coroutine is waiting for data.
+            If another coroutine is waiting for data, or there is no connection yet.
         ValueError
             If `n` is negative.
         """
+        n = index(n)
         if n < 0:
             raise ValueError(f"fill: size must be >= 0, got {n}")
         self._check()
@@ -235,6 +243,7 @@ class Receiver(asyncio.BufferedProtocol):
         ValueError
             If fewer bytes are available.
         """
+        n = index(n)
         available = self.available
         if n < 0:
             n = available
@@ -253,6 +262,7 @@ class Receiver(asyncio.BufferedProtocol):
         ValueError
             If fewer bytes are available.
         """
+        n = index(n)
         passed_over = self._passed_over + n
         left = len(self._buffer) - passed_over
         if n < 0 or left < 0:
@@ -285,6 +295,7 @@ class Receiver(asyncio.BufferedProtocol):
         bytes
             Empty at the end.
         """
+        n = index(n)
         if n == 0:
             self._check()
             return b""
@@ -299,6 +310,7 @@ class Receiver(asyncio.BufferedProtocol):
         asyncio.IncompleteReadError
             If the other end finishes before; `partial` has what had arrived.
         """
+        n = index(n)
         if n < 0:
             raise ValueError(f"read_exactly: size must be >= 0, got {n}")
         self._check()
@@ -376,6 +388,8 @@ class Receiver(asyncio.BufferedProtocol):
 
     async def _wait(self, wanted: int, name: str) -> None:
         """Wait until that much is available or nothing more comes."""
+        if not self._made:
+            raise RuntimeError(f"the {type(self).__name__} is not connected")
         if self._waiter is not None:
             raise RuntimeError(
                 f"{name}() called while another coroutine is already waiting for incoming data"
@@ -394,12 +408,14 @@ class Receiver(asyncio.BufferedProtocol):
 class Stream(Receiver):
     """A connection: what :class:`Receiver` does, and writing as with asyncio.StreamWriter.
 
-    A ``with`` block closes it: ``async with await open_connection(...) as stream``.
+    A ``with`` block closes it: ``async with await open_connection(...) as stream``. A block left
+    by an exception does not wait until everything is sent, which may never be.
 
     Parameters
     ----------
     connected : callable, optional
-        Called with the Stream once it is connected. A coroutine runs as a task.
+        Called with the Stream once it is connected. A coroutine, or another awaitable, runs as a
+        task. A Stream that has it is the server's side in :meth:`start_tls`.
     limit, high, low : int
         See :class:`Receiver`.
     """
@@ -414,38 +430,65 @@ class Stream(Receiver):
     ) -> None:
         super().__init__(limit=limit, high=high, low=low)
         self._connected = connected
-        self._task: asyncio.Task[None] | None = None
+        self._server_side = connected is not None
+        self._task: asyncio.Future[None] | None = None
         self._full = False
         self._drained: list[asyncio.Future[None]] = []
         self._lost = False
         self._closed: list[asyncio.Future[None]] = []
         self._writer: asyncio.Transport | None = None
+        self._starting_tls = False
+        self._peer: object = None  # since a transport that was lost may not know it
+
+    def __repr__(self) -> str:
+        writer = self._writer
+        if writer is None:
+            return "<growable.aio.Stream not connected>"
+        if self._lost:
+            state = "closed" if self._exception is None else f"lost to {self._exception!r}"
+        elif writer.is_closing():
+            state = "closing"
+        elif self._starting_tls:
+            state = "starting TLS"
+        else:
+            state = "open, other end has finished" if self._eof else "open"
+        return (
+            f"<growable.aio.Stream peer={self._peer!r} {state}, {self.available} bytes available>"
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and call `connected`."""
         super().connection_made(transport)
         self._writer = self._transport
+        self._peer = transport.get_extra_info("peername")
         connected, self._connected = self._connected, None
         if connected is None:
             return
-        result = connected(self)
-        if asyncio.iscoroutine(result):
-            self._task = asyncio.get_running_loop().create_task(result)
+        try:
+            result = connected(self)
+        except Exception as error:
+            self._fail(error)
+            return
+        if inspect.isawaitable(result):
+            self._task = asyncio.ensure_future(result)
             self._task.add_done_callback(self._report)
 
-    def _report(self, task: asyncio.Task[None]) -> None:
+    def _report(self, task: asyncio.Future[None]) -> None:
         if task.cancelled():
-            self.transport.close()
-        elif task.exception() is not None:
-            asyncio.get_running_loop().call_exception_handler(
-                {
-                    "message": "Unhandled exception in the callback of a growable.aio.Stream",
-                    "exception": task.exception(),
-                    "transport": self.transport,
-                }
-            )
-            self.transport.close()
+            self.transport.abort()
+        elif (error := task.exception()) is not None:
+            self._fail(error)
         self._task = None
+
+    def _fail(self, error: BaseException) -> None:
+        asyncio.get_running_loop().call_exception_handler(
+            {
+                "message": "Unhandled exception in the callback of a growable.aio.Stream",
+                "exception": error,
+                "transport": self.transport,
+            }
+        )
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake everybody who waits."""
@@ -473,21 +516,26 @@ class Stream(Receiver):
             raise RuntimeError("the Stream is not connected")
         return self._writer
 
+    def _to_write(self) -> asyncio.Transport:
+        if self._starting_tls:
+            raise RuntimeError("TLS is being started, so nothing can be written")
+        return self.transport
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what the transport knows, such as its peername."""
         return self.transport.get_extra_info(name, default)
 
     def write(self, data: ReadableBuffer) -> None:
         """Send bytes, or keep them until they can be sent; see :meth:`drain`."""
-        self.transport.write(data)  # type: ignore[arg-type]
+        self._to_write().write(data)  # type: ignore[arg-type]
 
     def writelines(self, lines: Iterable[ReadableBuffer]) -> None:
         """Send several pieces."""
-        self.transport.writelines(lines)  # type: ignore[arg-type]
+        self._to_write().writelines(lines)  # type: ignore[arg-type]
 
     def write_eof(self) -> None:
         """Finish sending; receiving goes on."""
-        self.transport.write_eof()
+        self._to_write().write_eof()
 
     def can_write_eof(self) -> bool:
         """Return whether :meth:`write_eof` is supported; over TLS it is not."""
@@ -510,6 +558,72 @@ class Stream(Receiver):
         if self._lost:
             raise ConnectionResetError("Connection lost")
 
+    async def start_tls(
+        self,
+        sslcontext: SSLContext,
+        *,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+    ) -> None:
+        """Go on over TLS, as with ``asyncio.StreamWriter.start_tls``.
+
+        Until the handshake is done nothing can be written. When it fails the connection is closed.
+
+        Raises
+        ------
+        ConnectionAbortedError
+            If bytes have arrived that were not consumed. They came in clear, from whoever can write
+            to the connection, and must not pass for what comes over TLS. The connection is closed.
+        ConnectionResetError
+            If the connection was lost or the other end has finished.
+        OSError
+            ``ssl.SSLError`` among others, if the handshake fails.
+        RuntimeError
+            If TLS is being started already.
+        """
+        self._to_write()
+        await self.drain()
+        transport = self._to_write()
+        if self.available > 0:
+            error = ConnectionAbortedError(
+                f"{self.available} bytes that arrived before TLS was started were not consumed"
+            )
+            self._exception = error
+            transport.abort()
+            raise error
+        if self._eof or transport.is_closing():
+            raise ConnectionResetError("TLS cannot be started: the connection is closing")
+        over_tls = self._over_tls
+        # What arrives right after the handshake must not pause the transport below TLS.
+        self._transport = None
+        self._starting_tls = self._over_tls = True
+        try:
+            upgraded = await asyncio.get_running_loop().start_tls(
+                transport,
+                self,
+                sslcontext,
+                server_side=self._server_side,
+                server_hostname=server_hostname,
+                ssl_handshake_timeout=ssl_handshake_timeout,
+            )
+            if upgraded is None:
+                raise ConnectionResetError("Connection lost")
+        except BaseException as error:
+            if transport.get_protocol() is self:  # It was refused before anything was done.
+                self._transport, self._over_tls = transport, over_tls
+                raise
+            transport.abort()
+            if not self._lost:  # Nobody else says so when a handshake fails.
+                self.connection_lost(error if isinstance(error, OSError) else None)
+            raise
+        finally:
+            self._starting_tls = False
+        self._writer = upgraded
+        if not self._lost:
+            self._transport = upgraded
+            if self._waiter is None and self.available >= self._high:
+                self._pause()
+
     def close(self) -> None:
         """Close once everything is sent."""
         self.transport.close()
@@ -520,6 +634,8 @@ class Stream(Receiver):
 
     async def wait_closed(self) -> None:
         """Wait until it is closed, and raise what it was lost to."""
+        if not self._made:
+            raise RuntimeError("the Stream is not connected")
         while not self._lost:
             await self._wait_in(self._closed)
         self._check()
@@ -541,13 +657,18 @@ class Stream(Receiver):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close, and wait for that; an exception of the block comes first."""
+        """Close, and wait for that; abort when there is an exception, which comes first."""
+        if exc is not None:
+            self.transport.abort()
+            with contextlib.suppress(Exception):
+                await self.wait_closed()
+            return
         self.close()
         try:
             await self.wait_closed()
-        except OSError:
-            if exc is None:
-                raise
+        except BaseException:
+            self.transport.abort()
+            raise
 
 
 async def open_connection(

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -233,6 +233,88 @@ def test_the_other_end_closes(run: Run, layer: Layer) -> None:
     run(main())
 
 
+@asynccontextmanager
+async def peer_that_never_reads(layer: Layer) -> AsyncIterator[int]:
+    """Serve with a handler that stops the transport's reading until the end."""
+    at_the_end = asyncio.Event()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await at_the_end.wait()
+        writer.transport.abort()
+
+    async with peer(stall, layer) as port:
+        yield port
+        at_the_end.set()
+        await asyncio.sleep(0.05)
+
+
+MUCH = bytes(50_000_000)
+
+
+@pytest.mark.parametrize("where", ["in the block", "at its end"])
+def test_a_timeout_does_not_wait_for_a_peer_that_never_reads(
+    run: Run, layer: Layer, where: str
+) -> None:
+    async def send(stream: aio.Stream) -> None:
+        async with asyncio.timeout(0.5), stream:
+            stream.write(MUCH)
+            if where == "in the block":
+                await stream.drain()
+                await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with peer_that_never_reads(layer) as port:
+            stream = await aio.open_connection("127.0.0.1", port, **layer.client)
+            with pytest.raises(TimeoutError, match=r"^$"):
+                await asyncio.wait_for(asyncio.ensure_future(send(stream)), 20)
+            assert stream.is_closing()
+            await asyncio.wait_for(stream.wait_closed(), 20)
+
+    run(main())
+
+
+def test_an_exception_does_not_wait_for_a_peer_that_never_reads(run: Run, layer: Layer) -> None:
+    async def send(stream: aio.Stream) -> None:
+        async with stream:
+            stream.write(MUCH)
+            raise KeyError("of the block")
+
+    async def main() -> None:
+        async with peer_that_never_reads(layer) as port:
+            stream = await aio.open_connection("127.0.0.1", port, **layer.client)
+            with pytest.raises(KeyError, match="of the block"):
+                await asyncio.wait_for(send(stream), 20)
+            await asyncio.wait_for(stream.wait_closed(), 20)
+
+    run(main())
+
+
+def test_a_handler_that_is_cancelled_does_not_wait(run: Run, layer: Layer) -> None:
+    """One without a block of its own; its client never reads."""
+    handlers: list[tuple[aio.Stream, asyncio.Task[None] | None]] = []
+
+    async def handle(stream: aio.Stream) -> None:
+        stream.write(MUCH)
+        handlers.append((stream, asyncio.current_task()))
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with serving(handle, layer) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, **layer.client)
+            while not handlers:
+                await asyncio.sleep(0.01)
+            ((stream, task),) = handlers
+            assert task is not None
+            task.cancel()
+            await asyncio.wait_for(stream.wait_closed(), 20)
+            writer.transport.abort()
+            await asyncio.sleep(0.05)
+
+    run(main())
+
+
 def test_half_close(run: Run) -> None:
     async def answer(stream: aio.Stream) -> None:
         async with stream:
@@ -279,6 +361,43 @@ def test_a_handler_that_fails(run: Run) -> None:
             async with await aio.open_connection("127.0.0.1", port) as stream:
                 assert await stream.read() == b""  # it was closed
         assert [type(error) for error in seen] == [ZeroDivisionError]
+
+    run(main())
+
+
+def test_a_plain_callback_that_fails(run: Run, layer: Layer) -> None:
+    def fail(stream: aio.Stream) -> None:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        seen: list[object] = []
+        loop.set_exception_handler(lambda _, context: seen.append(context["exception"]))
+        async with serving(fail, layer) as port:
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                assert await stream.read() == b""  # it was closed
+        assert [type(error) for error in seen] == [ZeroDivisionError]
+
+    run(main())
+
+
+class Greeting:
+    """An awaitable that is no coroutine."""
+
+    def __init__(self, stream: aio.Stream) -> None:
+        self.stream = stream
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+        self.stream.write(b"hello")
+        self.stream.close()
+
+
+def test_a_callback_that_returns_another_awaitable(run: Run, layer: Layer) -> None:
+    async def main() -> None:
+        async with serving(Greeting, layer) as port:
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                assert await stream.read() == b"hello"
 
     run(main())
 
@@ -350,3 +469,41 @@ def test_a_handler_that_returns_leaves_the_connection_open(run: Run, layer: Laye
 def test_not_connected() -> None:
     with pytest.raises(RuntimeError, match="not connected"):
         aio.Stream().write(b"x")
+    stream = aio.Stream()
+    for wait in (stream.read, stream.fill, stream.read_line, stream.wait_closed):
+        with pytest.raises(RuntimeError, match="not connected"):
+            asyncio.run(asyncio.wait_for(wait(), 20))  # type: ignore[operator]
+
+
+def test_repr_tells_the_peer_and_the_state(run: Run, layer: Layer) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        await reader.read()
+
+    async def main() -> None:
+        stream = aio.Stream()
+        assert repr(stream) == "<growable.aio.Stream not connected>"
+        async with peer(greet, layer) as port:
+            async with await aio.open_connection("127.0.0.1", port, **layer.client) as stream:
+                await stream.fill(5)
+                where = f"<growable.aio.Stream peer=('127.0.0.1', {port})"
+                assert repr(stream) == f"{where} open, 5 bytes available>"
+                stream.close()
+                assert repr(stream) == f"{where} closing, 5 bytes available>"
+            assert repr(stream).endswith(" closed, 5 bytes available>")
+
+    run(main())
+
+
+def test_repr_of_a_lost_connection(run: Run) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            stream = await aio.open_connection(*listener.getsockname())
+            other, _ = listener.accept()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.close()
+        with pytest.raises(ConnectionResetError):
+            await stream.wait_closed()
+        assert " lost to ConnectionResetError(" in repr(stream)
+
+    run(main())

@@ -338,6 +338,22 @@ def test_view_consume_and_fill_check_their_argument() -> None:
     assert r.view(0) == b""
 
 
+@pytest.mark.parametrize("size", [3.0, "3", None])
+def test_sizes_are_integers(size: Any) -> None:
+    r = connected()
+    feed(r, b"abcdef")
+    for call in (r.view, r.consume):
+        with pytest.raises(TypeError, match="as an integer"):
+            call(size)
+    for wait in (r.fill, r.read, r.read_exactly):
+        with pytest.raises(TypeError, match="as an integer"):
+            go(wait(size))
+    assert r.available == 6
+    r.consume(True)
+    assert r.view() == b"bcdef"
+    go(r.read_exactly(5))
+
+
 def test_back_pressure() -> None:
     async def main() -> None:
         transport = Transport()
