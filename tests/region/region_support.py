@@ -15,8 +15,11 @@ from dataclasses import dataclass
 import growable
 import pytest
 from growable import Region
-from support import PAGE, run_child
+from support import PAGE, run_child, under_sanitizer
 
+plain_only = pytest.mark.skipif(
+    under_sanitizer(), reason="a sanitizer handles faults itself, and has its own use for memory"
+)
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 MADV_DONTNEED, MADV_PAGEOUT = 4, 21

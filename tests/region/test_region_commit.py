@@ -10,6 +10,7 @@ from region_support import (
     Refusal,
     dies,
     linux_only,
+    plain_only,
     system_access,
     system_resident,
     told_access,
@@ -92,6 +93,7 @@ def test_decommit_of_reserved_pages_is_fine() -> None:
 
 
 @linux_only
+@plain_only
 def test_a_decommitted_page_is_fatal() -> None:
     assert dies(
         "r = Region(2 * P, commit=True)\nwrite(r.address)\nr.decommit(0, P)\nnear()\nread(r.address)"
@@ -99,6 +101,7 @@ def test_a_decommitted_page_is_fatal() -> None:
 
 
 @linux_only
+@plain_only
 def test_a_refused_commit_changes_nothing() -> None:
     code = """
         import growable, sys
@@ -132,6 +135,7 @@ def test_a_refused_commit_changes_nothing() -> None:
 
 
 @linux_only
+@plain_only
 def test_commit_charge_is_given_back() -> None:
     """Decommitted pages no longer count as data, so as much can be committed again and again."""
     code = """
@@ -192,12 +196,14 @@ def test_contents_survive_protection() -> None:
         ("rwx", "write", False),
     ],
 )
+@plain_only
 def test_what_protection_does(access: str, act: str, fatal: bool) -> None:
     code = f"r = Region(P, commit=True, executable=True)\nr.protect(0, P, {access!r})\n"
     assert dies(code + f"near()\n{act}(r.address)\n") == fatal
 
 
 @linux_only
+@plain_only
 def test_code_runs_where_it_may(need) -> None:  # type: ignore[no-untyped-def]
     import platform
 

@@ -7,7 +7,16 @@ import struct
 
 import pytest
 from growable import Region, StateError, UnsupportedError
-from region_support import CAN, MADV_DONTNEED, MADV_PAGEOUT, Refusal, drop, linux_only, told_states
+from region_support import (
+    CAN,
+    MADV_DONTNEED,
+    MADV_PAGEOUT,
+    Refusal,
+    drop,
+    linux_only,
+    plain_only,
+    told_states,
+)
 from support import PAGE
 
 PAGES = 24
@@ -183,6 +192,7 @@ def test_priorities() -> None:
 
 
 @linux_only
+@plain_only
 def test_a_locked_page_is_not_discarded() -> None:
     from growable import GrowableError
 

@@ -6,13 +6,14 @@ import sys
 
 import pytest
 from growable import Region, UnsupportedError
-from region_support import CAN, linux_only, system_locked
+from region_support import CAN, linux_only, plain_only, system_locked
 from support import PAGE, run_child
 
 pytestmark = pytest.mark.skipif(not CAN["lock"], reason="this system cannot lock pages")
 
 
 @linux_only
+@plain_only
 def test_locked_pages_are_locked() -> None:
     with Region(10 * PAGE) as region:
         region.commit(PAGE, 8 * PAGE)
@@ -60,6 +61,7 @@ LIMIT = """
 
 
 @linux_only
+@plain_only
 def test_the_limit_is_named_and_nothing_stays_locked() -> None:
     assert run_child(LIMIT).stdout == "RLIMIT_MEMLOCK True lock\nTrue\n"
 

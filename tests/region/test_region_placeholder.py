@@ -5,7 +5,7 @@ from __future__ import annotations
 import growable
 import pytest
 from growable import Region, StateError
-from region_support import CAN, Refusal, linux_only, system_access, told_states
+from region_support import CAN, Refusal, linux_only, plain_only, system_access, told_states
 from support import run_child
 
 pytestmark = pytest.mark.skipif(not CAN["placeholder"], reason="this system has no placeholders")
@@ -160,6 +160,7 @@ def test_only_a_region_made_so() -> None:
 
 
 @linux_only
+@plain_only
 def test_a_replacement_that_cannot_be_committed_is_a_placeholder_again() -> None:
     code = """
         import growable, resource

@@ -9,7 +9,15 @@ import weakref
 import growable
 import pytest
 from growable import Region, ReservationError, StateError, UnsupportedError
-from region_support import CAN, access_of_range, dies, linux_only, system_access, told_states
+from region_support import (
+    CAN,
+    access_of_range,
+    dies,
+    linux_only,
+    plain_only,
+    system_access,
+    told_states,
+)
 from support import PAGE, run_child
 
 GRANULARITY = growable.info()["granularity"]
@@ -47,6 +55,7 @@ def test_reserved_pages_have_no_access() -> None:
 
 
 @linux_only
+@plain_only
 def test_touching_a_reserved_page_is_fatal() -> None:
     assert dies("r = Region(4 * P)\nnear()\nread(r.address)\n")
     assert not dies("r = Region(4 * P, commit=True)\nnear()\nwrite(r.address + 4 * P - 1)\n")
@@ -75,6 +84,7 @@ def test_no_addresses() -> None:
 
 
 @linux_only
+@plain_only
 def test_a_limit_of_addresses_is_named() -> None:
     code = """
         import growable
@@ -187,6 +197,7 @@ def test_below_two_gibibytes() -> None:
         assert region.address % MIB == 0
 
 
+@plain_only
 def test_between_two_addresses() -> None:
     lowest, highest = 1 << 32, (1 << 33) - 1
     regions = [Region(256 * MIB, lowest=lowest, highest=highest) for _ in range(4)]
@@ -196,6 +207,7 @@ def test_between_two_addresses() -> None:
     assert len({region.address for region in regions}) == 4
 
 
+@plain_only
 def test_no_room_between_two_addresses() -> None:
     lowest = 1 << 34
     held = Region(64 * MIB, lowest=lowest, highest=lowest + 64 * MIB - 1)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from growable import Region, StateError
-from region_support import Refusal, dies, linux_only, told_access, told_states
+from region_support import Refusal, dies, linux_only, plain_only, told_access, told_states
 from support import PAGE, address_of, run_child
 
 
@@ -188,6 +188,7 @@ def test_read_only_data_survives_a_stray_write() -> None:
         "r.protect(0, None, 'r', force=True)",
     ],
 )
+@plain_only
 def test_force_is_the_way_to_a_crash(act: str) -> None:
     head = "r = Region(2 * P, commit=True)\nv = memoryview(r)\nv[0] = 1\n"
     assert dies(head + act + "\nnear()\nv[0] = 2\n")
