@@ -148,11 +148,14 @@ def _in_arrow_units(items: Rows) -> tuple[Rows, str]:
 
 
 def _in_finer_units(items: Rows, dtype: DType) -> Rows:
-    """Cast times; NumPy lets those that are out of bounds wrap around."""
-    result = items.astype(dtype)
-    if not ((result.astype(items.dtype) == items) | np.isnat(items)).all():
-        raise OverflowError(f"a value of dtype {items.dtype} is out of bounds for {dtype} in Arrow")
-    return result
+    """Cast times; NumPy before 2.5 lets those that are out of bounds wrap around."""
+    try:
+        result = items.astype(dtype)
+        if ((result.astype(items.dtype) == items) | np.isnat(items)).all():
+            return result
+    except OverflowError:
+        pass
+    raise OverflowError(f"a value of dtype {items.dtype} is out of bounds for {dtype} in Arrow")
 
 
 def _as_int32(days: Rows) -> Rows:

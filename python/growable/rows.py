@@ -292,9 +292,20 @@ def _check_cast(times: Rows, dtype: DType) -> None:
     """Check NumPy's own times; a cast to a coarser unit, which is not safe, always fits."""
     if times.dtype == dtype or not np.can_cast(times.dtype, dtype, casting="safe"):
         return
-    fits = (times.astype(dtype).astype(times.dtype) == times) | np.isnat(times)
+    fits = _fits(times, dtype)
     if not fits.all():
         _refuse_time(times.flat[int(fits.argmin())], dtype)
+
+
+def _fits(times: Rows, dtype: DType) -> Rows:
+    try:
+        same: Rows = times.astype(dtype).astype(times.dtype) == times
+        return same | np.isnat(times)
+    except OverflowError:  # NumPy 2.5 and later say that something does not fit, not what
+        if times.size == 1:
+            return np.zeros(times.shape, bool)
+        items = [_fits(times.reshape(-1)[i : i + 1], dtype) for i in range(times.size)]
+        return np.concatenate(items).reshape(times.shape)
 
 
 def _of_text_dates(text: Any, dtype: DType) -> Rows:

@@ -347,7 +347,8 @@ def test_times_out_of_bounds_are_refused(dtype: str, value: Any) -> None:
         *[("M8[us]", t) for t in (datetime.min, datetime.max, "0001-01-01", date.max)],
         *[(f"M8[{u}]", "2026-12-31") for u in ("W", "M", "Y", "10Y", "7D", "D", "m", "2000Y")],
         *[(f"M8[{u}]", datetime(2026, 12, 31, 3)) for u in ("W", "M", "10Y", "7D", "h", "3us")],
-        *[("M8[D]", np.datetime64(t)) for t in ("2026-12-31T01:02:03.000000001", "NaT", "2026")],
+        *[("M8[D]", np.datetime64(t)) for t in ("2026-12-31T01:02:03.000000001", "2026")],
+        ("M8[D]", np.datetime64("NaT", "s")),
         *[(f"M8[{u}]", "1970-01-01T00:00:02") for u in ("ps", "fs", "as", "3as")],
         *[(f">M8[{u}]", "NaT") for u in ("ps", "fs", "as")],
         ("m8[ns]", timedelta(days=100000)),
@@ -372,5 +373,12 @@ def test_times_within_bounds_come_as_numpy_has_them(dtype: str, value: Any) -> N
 def test_arrays_of_times_are_cast_as_arrays_are() -> None:
     old = np.array(["0001-01-01"], "M8[s]")
     array = Array(dtype="M8[ns]")
+    try:
+        cast = old.astype("M8[ns]")
+    except OverflowError:  # NumPy 2.5 and later
+        with pytest.raises(OverflowError):
+            array.extend(old)
+        assert len(array) == 0
+        return
     array.extend(old)
-    assert array[0] == old.astype("M8[ns]")[0]
+    assert array[0] == cast[0]
