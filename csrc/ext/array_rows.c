@@ -185,7 +185,7 @@ Array_copy_of_row(const ArrayObject *self, Py_ssize_t at)
 {
     Py_ssize_t size = (Py_ssize_t)self->row_size;
     const char *start = self->buffer->buffer.start + at * size;
-    PyObject *bytes = PyByteArray_FromStringAndSize(start, size);
+    PyObject *bytes = bytearray_of(start, size);
     PyObject *array = bytes == NULL ? NULL : Array_of_bytes(self, bytes, 1, false);
     PyObject *row = array == NULL ? NULL : PySequence_GetItem(array, 0);
     Py_XDECREF(bytes);

@@ -382,7 +382,7 @@ detach(struct content *content)
 {
     if (content->view.obj == NULL)
         return 0;
-    PyObject *copy = PyByteArray_FromStringAndSize(content->bytes, content->size);
+    PyObject *copy = bytearray_of(content->bytes, content->size);
     if (copy == NULL)
         return -1;
     content_release(content);

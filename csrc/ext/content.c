@@ -80,10 +80,25 @@ content_of_buffer(const BufferObject *self, PyObject *source, struct content *co
     return 0;
 }
 
+/* Made empty first: CPython 3.11 reads the export count of one that found no memory for its bytes
+   before it was set. */
+PyObject *
+bytearray_of(const char *bytes, Py_ssize_t size)
+{
+    PyObject *made = PyByteArray_FromStringAndSize(NULL, 0);
+    if (made == NULL || size == 0)
+        return made;
+    if (PyByteArray_Resize(made, size) < 0)
+        Py_CLEAR(made);
+    else if (bytes != NULL)
+        memcpy(PyByteArray_AS_STRING(made), bytes, (size_t)size);
+    return made;
+}
+
 static PyObject *
 copy_view(Py_buffer *view)
 {
-    PyObject *copy = PyByteArray_FromStringAndSize(NULL, view->len);
+    PyObject *copy = bytearray_of(NULL, view->len);
     if (copy != NULL &&
         PyBuffer_ToContiguous(PyByteArray_AS_STRING(copy), view, view->len, 'C') < 0)
         Py_CLEAR(copy);
@@ -144,7 +159,7 @@ static int
 content_of_self(const BufferObject *self, struct content *content)
 {
     const struct buffer *b = &self->buffer;
-    return adopt(content, PyByteArray_FromStringAndSize(b->start, (Py_ssize_t)b->length));
+    return adopt(content, bytearray_of(b->start, (Py_ssize_t)b->length));
 }
 
 int
@@ -225,7 +240,7 @@ collect(PyObject *iterator, PyObject *iterable)
     Py_ssize_t hint = PyObject_LengthHint(iterable, 32);
     if (hint < 0)
         return NULL;
-    PyObject *collected = PyByteArray_FromStringAndSize(NULL, Py_MIN(hint, LARGEST_HINT));
+    PyObject *collected = bytearray_of(NULL, Py_MIN(hint, LARGEST_HINT));
     if (collected != NULL && collect_items(iterator, iterable, collected) < 0)
         Py_CLEAR(collected);
     return collected;

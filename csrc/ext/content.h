@@ -32,6 +32,9 @@ int content_of_iterable(PyObject *iterable, struct content *content);
 void content_refresh(const BufferObject *self, struct content *content);
 void content_release(struct content *content);
 
+/* A new bytearray, its bytes undefined when `bytes` is NULL; NULL with an exception. */
+PyObject *bytearray_of(const char *bytes, Py_ssize_t size);
+
 /* The value of an exact int of one digit, which is what bytes come as; -1 for anything else. */
 static inline long
 small_int(PyObject *item)

@@ -171,46 +171,61 @@ wrap(PyTypeObject *pinned_type, PyTypeObject *owner, PyObject *method)
 
 /* Special methods are slots, and pinned as such; class and static methods have no buffer to pin. */
 static bool
-is_wrappable(PyObject *name, PyObject *attribute)
+is_wrappable(PyObject *attribute)
 {
-    return PyUnicode_READ_CHAR(name, 0) != '_' && Py_IS_TYPE(attribute, &PyMethodDescr_Type);
+    return Py_IS_TYPE(attribute, &PyMethodDescr_Type);
 }
 
 static int
-wrap_one(PyTypeObject *type, struct module_state *state, PyObject *own, PyObject *name,
-         PyObject *method)
+wrap_method(PyTypeObject *type, struct module_state *state, PyObject *name, PyObject *method)
 {
-    int defined = PySequence_Contains(own, name);
-    if (defined != 0 || !is_wrappable(name, method))
-        return defined < 0 ? -1 : 0;
     PyObject *pinned = wrap(state->pinned_type, type, method);
     int result = pinned == NULL ? -1 : PyObject_SetAttr((PyObject *)type, name, pinned);
     Py_XDECREF(pinned);
     return result;
 }
 
+static int
+wrap_name(PyTypeObject *type, struct module_state *state, PyObject *own, PyObject *name)
+{
+    int defined = PySequence_Contains(own, name);
+    if (defined != 0 || PyUnicode_READ_CHAR(name, 0) == '_')
+        return defined < 0 ? -1 : 0;
+    PyObject *attribute = PyObject_GetAttr((PyObject *)&PyByteArray_Type, name);
+    if (attribute == NULL)
+        return -1;
+    int result = is_wrappable(attribute) ? wrap_method(type, state, name, attribute) : 0;
+    Py_DECREF(attribute);
+    return result;
+}
+
 /* Steals both. */
 static int
-wrap_all(PyTypeObject *type, struct module_state *state, PyObject *own, PyObject *items)
+wrap_all(PyTypeObject *type, struct module_state *state, PyObject *own, PyObject *names)
 {
-    int result = own == NULL || items == NULL ? -1 : 0;
-    for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(items); i++) {
-        PyObject *item = PyList_GET_ITEM(items, i);
-        result = wrap_one(type, state, own, PyTuple_GET_ITEM(item, 0), PyTuple_GET_ITEM(item, 1));
-    }
+    int result = own == NULL || names == NULL ? -1 : 0;
+    for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(names); i++)
+        result = wrap_name(type, state, own, PyList_GET_ITEM(names, i));
     Py_XDECREF(own);
-    Py_XDECREF(items);
+    Py_XDECREF(names);
     return result;
+}
+
+/* Names only: in CPython 3.11 a dictionary's items iterator that finds no memory for its tuple is
+   taken out of the garbage collector before it ever was in it. */
+static PyObject *
+names_of(PyTypeObject *type)
+{
+    PyObject *proxy = PyObject_GetAttrString((PyObject *)type, "__dict__");
+    PyObject *names = proxy == NULL ? NULL : PyMapping_Keys(proxy);
+    Py_XDECREF(proxy);
+    return names;
 }
 
 int
 Pinned_wrap_methods(PyTypeObject *type, struct module_state *state)
 {
-    PyObject *proxy = PyObject_GetAttrString((PyObject *)&PyByteArray_Type, "__dict__");
-    PyObject *items = proxy == NULL ? NULL : PyMapping_Items(proxy);
-    Py_XDECREF(proxy);
-    proxy = PyObject_GetAttrString((PyObject *)type, "__dict__");
-    PyObject *own = proxy == NULL ? NULL : PyMapping_Keys(proxy);
-    Py_XDECREF(proxy);
-    return wrap_all(type, state, own, items);
+    PyObject *names = names_of(&PyByteArray_Type);
+    PyObject *own = names == NULL ? NULL : names_of(type);
+    return wrap_all(type, state, own, names);
 }
