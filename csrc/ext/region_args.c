@@ -1,48 +1,13 @@
-/* region_args.c - what Python passes to a Region, as numbers of C.
+/* region_args.c - the options of Region(), as numbers of C.
  *
  * What a reader would get wrong: __index__ is foreign code and may release the Region, so all
  * arguments are converted before anything is looked at.
  */
 #include "region_object.h"
 
-#include <string.h>
+#include "args.h"
 
 /* Numbers. */
-
-/* A number from 0 to the largest size; `what` is for the message. */
-static int
-convert_size(PyObject *value, const char *what, size_t *size)
-{
-    PyObject *number = PyNumber_Index(value);
-    if (number == NULL)
-        return 0;
-    Py_ssize_t found = PyLong_AsSsize_t(number);
-    if (found < 0) {
-        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
-            PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "%s must be from 0 to %zd, not %S", what,
-                     PY_SSIZE_T_MAX, number);
-    }
-    Py_DECREF(number);
-    *size = (size_t)found;
-    return found >= 0;
-}
-
-int
-Region_offset(PyObject *value, void *size)
-{
-    return convert_size(value, "offset", size);
-}
-
-int
-Region_length(PyObject *value, void *size)
-{
-    if (value == Py_None) {
-        *(size_t *)size = REGION_TO_THE_END;
-        return 1;
-    }
-    return convert_size(value, "length", size);
-}
 
 /* An address, or 0 for None. */
 static int
@@ -70,29 +35,12 @@ convert_address(PyObject *value, const char *what, uintptr_t *address)
 
 /* Access. */
 
-static const char *const access_names[] = {"none", "r", "rw", "rx", "rwx", "wc"};
-
-const char *
-Region_access_name(unsigned access)
-{
-    return access_names[access];
-}
-
 int
 Region_access(PyObject *value, void *access)
 {
-    if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "access must be a str, not %.200s", Py_TYPE(value)->tp_name);
-        return 0;
-    }
-    for (unsigned i = ACCESS_NONE; i <= ACCESS_RWX; i++)
-        if (PyUnicode_CompareWithASCIIString(value, access_names[i]) == 0) {
-            *(unsigned *)access = i;
-            return 1;
-        }
-    PyErr_Format(PyExc_ValueError, "access must be \"none\", \"r\", \"rw\", \"rx\" or \"rwx\", not %R",
-                 value);
-    return 0;
+    unsigned all = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW | 1u << ACCESS_RX |
+                   1u << ACCESS_RWX;
+    return args_access(value, all, "\"none\", \"r\", \"rw\", \"rx\" or \"rwx\"", access);
 }
 
 /* The options of Region(). */
@@ -127,7 +75,7 @@ convert_node(PyObject *value, int *node)
     *node = REGION_NO_NODE;
     if (value == Py_None)
         return 1;
-    if (!convert_size(value, "numa_node", &number))
+    if (!args_size(value, "numa_node", &number))
         return 0;
     if (number > INT_MAX) {
         PyErr_Format(PyExc_ValueError, "numa_node: there is no node %zu", number);
@@ -149,7 +97,7 @@ convert_options(const struct given *g, struct region_options *o)
         .placeholder = g->placeholder,
         .write_watch = g->write_watch,
     };
-    if (!convert_size(g->size, "size", &o->size) ||
+    if (!args_size(g->size, "size", &o->size) ||
         !convert_address(g->address, "address", &o->address) ||
         !convert_address(g->alignment, "alignment", &alignment) ||
         !convert_address(g->lowest, "lowest", &o->lowest) ||
@@ -228,31 +176,15 @@ check_kind(struct region_options *o, const struct env_facts *facts)
     return 0;
 }
 
-static int
-check_name(PyObject *name)
-{
-    Py_ssize_t size;
-    if (name == Py_None)
-        return 0;
-    if (!PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "name must be a str or None, not %.200s",
-                     Py_TYPE(name)->tp_name);
-        return -1;
-    }
-    const char *text = PyUnicode_AsUTF8AndSize(name, &size);
-    if (text == NULL)
-        return -1;
-    return strlen(text) == (size_t)size ? 0 : bad("name must not contain a null character");
-}
-
 int
 Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwargs,
                      struct region_options *options, PyObject **name)
 {
     struct given g;
     struct env_facts facts;
+    const char *text = NULL;
     if (parse_given(args, kwargs, &g) < 0 || convert_options(&g, options) < 0 ||
-        check_name(g.name) < 0)
+        (g.name != Py_None && (text = args_name(g.name)) == NULL))
         return -1;
     if (options->size == 0)
         return bad("Region: size must be at least 1");
@@ -260,6 +192,6 @@ Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwarg
     if (check_place(options, &facts) < 0 || check_kind(options, &facts) < 0)
         return -1;
     *name = g.name == Py_None ? NULL : g.name;
-    options->name = *name == NULL ? NULL : PyUnicode_AsUTF8(*name);
+    options->name = text;
     return 0;
 }

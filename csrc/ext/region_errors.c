@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "args.h"
+
 static const char *
 state_name(struct page_traits traits)
 {
@@ -56,7 +58,7 @@ raise_wrong_state(const RegionObject *self, const char *operation)
     return errors_raise_failure(region_state(self), &failure,
         PyUnicode_FromFormat("%s: the %zu bytes at offset %zu are %s, with access '%s'; %s",
                              operation, r->failed_size, r->failed_offset, state_name(r->found),
-                             Region_access_name(r->found.access), hint));
+                             args_access_name(r->found.access), hint));
 }
 
 static int

@@ -9,6 +9,8 @@
  */
 #include "region_object.h"
 
+#include "args.h"
+
 /* What is called for the hits of some pages; NULL for nothing. Of several the newest one counts. */
 struct alarm {
     struct alarm *next;
@@ -322,8 +324,8 @@ Region_guard(PyObject *op, PyObject *args, PyObject *kwargs)
     size_t offset, length;
     PyObject *on_hit = NULL;
     struct page_range range;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|O&:guard", keywords, Region_offset,
-                                     &offset, Region_length, &length, convert_on_hit, &on_hit) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|O&:guard", keywords, args_offset,
+                                     &offset, args_length, &length, convert_on_hit, &on_hit) ||
         (on_hit != NULL && need_watching(region_state(self)) < 0))
         return NULL;
     int error = region_pages(&self->region, offset, length, &range);

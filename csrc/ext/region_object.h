@@ -65,11 +65,8 @@ int Region_raise(const RegionObject *self, int error, const char *operation);
 /* The same for `return`: None, or NULL after an error. */
 PyObject *Region_result(RegionObject *self, int error, const char *operation);
 
-/* region_args.c: converters for "O&". Text and numbers that cannot be right are ValueErrors. */
-int Region_offset(PyObject *value, void *size);    /* a size_t */
-int Region_length(PyObject *value, void *size);    /* a size_t; None is REGION_TO_THE_END */
-int Region_access(PyObject *value, void *access);  /* an unsigned */
-const char *Region_access_name(unsigned access);
+/* region_args.c: a converter for "O&". */
+int Region_access(PyObject *value, void *access); /* an unsigned */
 
 /* The options of Region(); *name is borrowed from the arguments or NULL. */
 int Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwargs,

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "args.h"
+
 static const char *
 state_name(struct page_traits traits)
 {
@@ -64,7 +66,7 @@ make_run(RegionObject *self, struct page_run run)
     return PyObject_CallFunction(
         region_state(self)->page_run, "NNssNNNO", PyLong_FromSize_t(run.first * page_size),
         PyLong_FromSize_t(run.count * page_size), state_name(run.traits),
-        Region_access_name(run.traits.access), PyLong_FromSize_t(memory.resident),
+        args_access_name(run.traits.access), PyLong_FromSize_t(memory.resident),
         PyLong_FromSize_t(memory.huge), int_or_none(memory.node),
         run.traits.discarded != NOT_DISCARDED ? Py_True : Py_False);
 }
@@ -75,7 +77,7 @@ Region_query(PyObject *op, PyObject *arg)
     RegionObject *self = as_region(op);
     size_t offset;
     struct page_range range;
-    if (!Region_offset(arg, &offset) || import_pages(region_state(self)) < 0)
+    if (!args_offset(arg, &offset) || import_pages(region_state(self)) < 0)
         return NULL;
     int error = region_pages(&self->region, offset, 1, &range);
     if (error != REGION_OK) {
@@ -181,8 +183,8 @@ Region_restore(PyObject *op, PyObject *args, PyObject *kwargs)
     RegionObject *self = as_region(op);
     size_t offset = 0, length = REGION_TO_THE_END;
     struct ranges seen, lost;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:restore", keywords, Region_offset,
-                                     &offset, Region_length, &length) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:restore", keywords, args_offset,
+                                     &offset, args_length, &length) ||
         restore(self, offset, length, true, &seen) < 0)
         return NULL;
     PyObject *list = list_of(&seen);

@@ -4,6 +4,8 @@
  * None. That is two steps to the system, and the first is taken back where the second fails.
  */
 #include "region_object.h"
+
+#include "args.h"
 #include "section_object.h"
 
 PyObject *
@@ -11,7 +13,7 @@ Region_split(PyObject *op, PyObject *arg)
 {
     RegionObject *self = as_region(op);
     size_t offset;
-    if (!Region_offset(arg, &offset))
+    if (!args_offset(arg, &offset))
         return NULL;
     return Region_result(self, region_split(&self->region, offset), "split");
 }
@@ -22,8 +24,8 @@ Region_coalesce(PyObject *op, PyObject *args, PyObject *kwargs)
     static char *keywords[] = {"offset", "length", NULL};
     RegionObject *self = as_region(op);
     size_t offset, length;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&:coalesce", keywords, Region_offset,
-                                     &offset, Region_length, &length))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&:coalesce", keywords, args_offset,
+                                     &offset, args_length, &length))
         return NULL;
     return Region_result(self, region_coalesce(&self->region, offset, length), "coalesce");
 }
@@ -102,8 +104,8 @@ Region_replace(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *value = Py_None;
     SectionObject *section;
     int access = ACCESS_RW;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|OO&O&:replace", keywords, Region_offset,
-                                     &offset, Region_length, &length, &value, Region_offset,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|OO&O&:replace", keywords, args_offset,
+                                     &offset, args_length, &length, &value, args_offset,
                                      &section_offset, convert_access, &access) ||
         find_section(self, value, "replace", &section) < 0)
         return NULL;
@@ -118,7 +120,7 @@ Region_replace(PyObject *op, PyObject *args, PyObject *kwargs)
 static int
 convert_map_access(PyObject *value, void *access)
 {
-    if (PyUnicode_Check(value) && PyUnicode_CompareWithASCIIString(value, "wc") == 0) {
+    if (args_is_text(value, "wc")) {
         *(unsigned *)access = ACCESS_WC;
         return 1;
     }
@@ -148,8 +150,8 @@ Region_map(PyObject *op, PyObject *args, PyObject *kwargs)
     unsigned access = ACCESS_RW;
     int copy_on_write = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O&O&O&O&p:map", keywords, &value,
-                                     Region_offset, &section_offset, Region_offset, &offset,
-                                     Region_length, &length, convert_map_access, &access,
+                                     args_offset, &section_offset, args_offset, &offset,
+                                     args_length, &length, convert_map_access, &access,
                                      &copy_on_write) ||
         (copy_on_write && make_copy_on_write(&access) < 0) ||
         find_section(self, value, "map", &section) < 0)
@@ -178,8 +180,8 @@ Region_unmap(PyObject *op, PyObject *args, PyObject *kwargs)
     RegionObject *self = as_region(op);
     size_t offset, length;
     int preserve = 0, force = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|$pp:unmap", keywords, Region_offset,
-                                     &offset, Region_length, &length, &preserve, &force))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|$pp:unmap", keywords, args_offset,
+                                     &offset, args_length, &length, &preserve, &force))
         return NULL;
     if (is_mapped(self, offset))
         return Region_result(

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "args.h"
+
 #if PY_VERSION_HEX < 0x030c0000
 #include <structmember.h>
 #define Py_T_PYSSIZET T_PYSSIZET
@@ -152,8 +154,8 @@ Region_commit(PyObject *op, PyObject *args, PyObject *kwargs)
     RegionObject *self = as_region(op);
     struct range_args a = WHOLE;
     unsigned access = ACCESS_RW;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&O&:commit", keywords, Region_offset,
-                                     &a.offset, Region_length, &a.length, Region_access,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&O&:commit", keywords, args_offset,
+                                     &a.offset, args_length, &a.length, Region_access,
                                      &access) || find_pages(self, &a, "commit") < 0)
         return NULL;
     return Region_result(self, region_commit(&self->region, a.range, access, false), "commit");
@@ -166,8 +168,8 @@ Region_decommit(PyObject *op, PyObject *args, PyObject *kwargs)
     RegionObject *self = as_region(op);
     struct range_args a = WHOLE;
     int force = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&$p:decommit", keywords, Region_offset,
-                                     &a.offset, Region_length, &a.length, &force) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&$p:decommit", keywords, args_offset,
+                                     &a.offset, args_length, &a.length, &force) ||
         find_pages(self, &a, "decommit") < 0)
         return NULL;
     return Region_result(self, region_decommit(&self->region, a.range, force), "decommit");
@@ -182,8 +184,8 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
     struct range_args a = WHOLE;
     unsigned access;
     int nocache = 0, write_combine = 0, force = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&O&|$ppp:protect", keywords, Region_offset,
-                                     &a.offset, Region_length, &a.length, Region_access, &access,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&O&|$ppp:protect", keywords, args_offset,
+                                     &a.offset, args_length, &a.length, Region_access, &access,
                                      &nocache, &write_combine, &force))
         return NULL;
     if (nocache && write_combine) {
@@ -195,7 +197,7 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
     enum region_caching caching = nocache ? REGION_UNCACHED
                                   : write_combine ? REGION_WRITE_COMBINED : REGION_CACHED;
     unsigned before = pages_at(&self->region.pages, a.range.first)->traits.access;
-    PyObject *result = PyUnicode_FromString(Region_access_name(before)); /* while it may fail */
+    PyObject *result = PyUnicode_FromString(args_access_name(before)); /* while it may fail */
     if (result == NULL)
         return NULL;
     int error = region_protect(&self->region, a.range, access, caching, force);
@@ -233,8 +235,8 @@ Region_discard(PyObject *op, PyObject *args, PyObject *kwargs)
     RegionObject *self = as_region(op);
     struct range_args a = WHOLE;
     int priority = 0, force = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&$O&p:discard", keywords, Region_offset,
-                                     &a.offset, Region_length, &a.length, convert_priority,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&$O&p:discard", keywords, args_offset,
+                                     &a.offset, args_length, &a.length, convert_priority,
                                      &priority, &force) || find_pages(self, &a, "discard") < 0)
         return NULL;
     return Region_result(self, region_discard(&self->region, a.range, priority, force), "discard");
@@ -248,8 +250,8 @@ act_on_pages(PyObject *op, PyObject *args, PyObject *kwargs, const char *operati
     static char *keywords[] = {"offset", "length", NULL};
     RegionObject *self = as_region(op);
     struct range_args a = WHOLE;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&", keywords, Region_offset, &a.offset,
-                                     Region_length, &a.length) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&", keywords, args_offset, &a.offset,
+                                     args_length, &a.length) ||
         find_pages(self, &a, operation) < 0)
         return NULL;
     return Region_result(self, act(&self->region, a.range), operation);

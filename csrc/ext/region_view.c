@@ -6,6 +6,8 @@
  */
 #include "region_object.h"
 
+#include "args.h"
+
 typedef struct {
     PyObject_HEAD
     RegionObject *owner;
@@ -91,8 +93,8 @@ Region_view(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", NULL};
     size_t offset = 0, length = REGION_TO_THE_END;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:view", keywords, Region_offset, &offset,
-                                     Region_length, &length))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:view", keywords, args_offset, &offset,
+                                     args_length, &length))
         return NULL;
     PyTypeObject *type = region_state(as_region(op))->region_view_type;
     RegionViewObject *view = (RegionViewObject *)type->tp_alloc(type, 0);

@@ -106,3 +106,23 @@ Ring_raise(RingObject *self, int error, const char *operation)
     PyErr_SetString(PyExc_SystemError, "growable: an error that is none");
     return -1;
 }
+
+PyObject *
+Ring_result(RingObject *self, int error, const char *operation)
+{
+    if (error == RING_OK)
+        Py_RETURN_NONE;
+    Ring_raise(self, error, operation);
+    return NULL;
+}
+
+int
+Ring_raise_writing(RingObject *self, int error, const char *operation)
+{
+    if (error == -1)
+        return -1;
+    if (error != RING_GONE)
+        return Ring_raise(self, error, operation);
+    PyErr_Format(PyExc_BrokenPipeError, "%s: whoever read has left", operation);
+    return -1;
+}

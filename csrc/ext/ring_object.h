@@ -4,6 +4,9 @@
  * is taken, which may run the garbage collector; then the ring is looked at, and from there to the
  * end nothing foreign runs.
  *
+ * Each method first makes the ends its own that it needs, and so may be refused where another
+ * process has them. Within one process that nobody shares the ring with, that is one comparison.
+ *
  * What a reader would get wrong: the numbers of items that the ring told before a wait are old after
  * it. Other threads, and signal handlers, have run meanwhile.
  */
@@ -47,6 +50,33 @@ ring_state(const RingObject *self)
 /* ring_errors.c: raises what an enum ring_error means. Always returns -1. */
 int Ring_raise(RingObject *self, int error, const char *operation);
 
+/* For who writes: a reader that is gone is a BrokenPipeError, and -1 has its exception already. */
+int Ring_raise_writing(RingObject *self, int error, const char *operation);
+
+/* For `return`: None, or NULL after an error. */
+PyObject *Ring_result(RingObject *self, int error, const char *operation);
+
+/* Makes the ends ours. 0, or -1 with an exception. */
+static inline int
+Ring_claim(RingObject *self, unsigned ends, const char *operation)
+{
+    int error = ring_claim(&self->ring, ends);
+    return error == RING_OK ? 0 : Ring_raise(self, error, operation);
+}
+
+/* The items that there are now. 0, or -1 with an exception. */
+static inline int
+Ring_look(RingObject *self, struct ring_items *items, const char *operation)
+{
+    int error = ring_look(&self->ring, items);
+    return error == RING_OK ? 0 : Ring_raise(self, error, operation);
+}
+
+/* ring_args.c: converters for "O&". */
+enum { RING_ALL = -1 };
+int Ring_count(PyObject *value, void *count);         /* a Py_ssize_t from 0 up; None is RING_ALL */
+int Ring_timeout(PyObject *value, void *nanoseconds); /* a uint64_t, of seconds; None: for ever */
+
 /* ring_view.c */
 PyTypeObject *RingView_make_type(PyObject *module);
 
@@ -61,14 +91,21 @@ typedef int (*ring_chooser)(RingObject *self, void *argument, struct ring_choice
 PyObject *Ring_view_of(RingObject *self, ring_chooser choose, void *argument,
                        const char *operation);
 
-/* A copy, as bytes or as an ndarray, of memory that holds `count` items. */
+/* The same of all items. */
+PyObject *Ring_view_all(RingObject *self, const char *operation);
+
+/* Memory that holds items, as bytes or as an ndarray. Steals `bytes`, which may be NULL. */
 PyObject *Ring_wrap(RingObject *self, PyObject *bytes);
 
-/* ring_wait.c: a time-out in seconds, None for ever. A converter for "O&" into a uint64_t. */
-int Ring_timeout(PyObject *value, void *nanoseconds);
+PyObject *Ring_view(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+int Ring_getbuffer(PyObject *op, Py_buffer *buffer, int flags);
+void Ring_releasebuffer(PyObject *op, Py_buffer *buffer);
 
-/* An enum ring_error; or -1 with an exception, of a signal handler. */
+/* ring_wait.c: an enum ring_error; or -1 with an exception, of a signal handler. */
 int Ring_await(RingObject *self, enum ring_end end, size_t count, uint64_t nanoseconds);
+
+PyObject *Ring_wait_readable(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Ring_wait_writable(PyObject *op, PyObject *args, PyObject *kwargs);
 
 /* ring_items.c: the bytes of an argument that holds items. */
 struct ring_payload {
@@ -83,6 +120,36 @@ int Ring_payload_many(RingObject *self, PyObject *values, bool iterables,
                       struct ring_payload *payload);
 int Ring_payload_one(RingObject *self, PyObject *value, struct ring_payload *payload);
 void Ring_payload_drop(struct ring_payload *payload);
+
+/* ring_init.c */
+PyObject *Ring_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+void Ring_dealloc(PyObject *op);
+PyObject *Ring_close(PyObject *op, PyObject *unused);
+PyObject *Ring_enter(PyObject *op, PyObject *unused);
+PyObject *Ring_exit(PyObject *op, PyObject *args);
+
+/* ring_write.c */
+PyObject *Ring_write(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Ring_append(PyObject *op, PyObject *value);
+PyObject *Ring_extend(PyObject *op, PyObject *values);
+PyObject *Ring_appendleft(PyObject *op, PyObject *value);
+PyObject *Ring_extendleft(PyObject *op, PyObject *values);
+PyObject *Ring_spare(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Ring_advance(PyObject *op, PyObject *value);
+
+/* ring_read.c */
+PyObject *Ring_read(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Ring_readinto(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Ring_peek(PyObject *op, PyObject *args, PyObject *kwargs);
+PyObject *Ring_consume(PyObject *op, PyObject *value);
+PyObject *Ring_clear(PyObject *op, PyObject *unused);
+
+/* ring_sequence.c */
+PyObject *Ring_pop(PyObject *op, PyObject *unused);
+PyObject *Ring_popleft(PyObject *op, PyObject *unused);
+PyObject *Ring_subscript(PyObject *op, PyObject *key);
+int Ring_assign(PyObject *op, PyObject *key, PyObject *value);
+Py_ssize_t Ring_length(PyObject *op);
 
 /* ring_type.c, for module.c */
 PyTypeObject *Ring_make_type(PyObject *module);

@@ -5,27 +5,6 @@
  */
 #include "ring_object.h"
 
-#include <math.h>
-
-int
-Ring_timeout(PyObject *value, void *nanoseconds)
-{
-    uint64_t *result = nanoseconds;
-    if (value == Py_None) {
-        *result = RING_FOREVER;
-        return 1;
-    }
-    double seconds = PyFloat_AsDouble(value);
-    if (seconds == -1.0 && PyErr_Occurred())
-        return 0;
-    if (!(seconds >= 0)) {
-        PyErr_Format(PyExc_ValueError, "timeout must be None or at least 0, not %R", value);
-        return 0;
-    }
-    *result = seconds < 1e9 ? (uint64_t)ceil(seconds * 1e9) : RING_FOREVER;
-    return 1;
-}
-
 static int
 wait_once(RingObject *self, enum ring_end end, size_t count, uint64_t nanoseconds)
 {
@@ -51,4 +30,46 @@ Ring_await(RingObject *self, enum ring_end end, size_t count, uint64_t nanosecon
         passed = ring_clock() - begun;
     }
     return error;
+}
+
+static PyObject *
+wait_for(RingObject *self, PyObject *args, PyObject *kwargs, enum ring_end end, const char *format,
+         const char *operation)
+{
+    static char *keywords[] = {"n", "timeout", NULL};
+    Py_ssize_t count = 1;
+    uint64_t timeout = RING_FOREVER;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, Ring_count, &count,
+                                     Ring_timeout, &timeout) ||
+        Ring_claim(self, end, operation) < 0)
+        return NULL;
+    if (count == RING_ALL)
+        count = 1;
+    if ((size_t)count > self->ring.capacity) {
+        PyErr_Format(PyExc_ValueError, "%s: there will never be %zd, the capacity is %zu",
+                     operation, count, self->ring.capacity);
+        return NULL;
+    }
+    int error = Ring_await(self, end, (size_t)count, timeout);
+    if (error == RING_OK || error == RING_TIMED_OUT)
+        return PyBool_FromLong(error == RING_OK);
+    if (end == RING_WRITER)
+        Ring_raise_writing(self, error, operation);
+    else if (error != -1)
+        Ring_raise(self, error, operation);
+    return NULL;
+}
+
+PyObject *
+Ring_wait_readable(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    return wait_for(as_ring(op), args, kwargs, RING_READER, "|O&O&:wait_readable",
+                    "wait_readable");
+}
+
+PyObject *
+Ring_wait_writable(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    return wait_for(as_ring(op), args, kwargs, RING_WRITER, "|O&O&:wait_writable",
+                    "wait_writable");
 }

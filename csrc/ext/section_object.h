@@ -51,8 +51,4 @@ PyObject *Section_view(PyObject *op, PyObject *args, PyObject *kwargs);
 PyTypeObject *Section_make_type(PyObject *module);
 PyObject *Section_capabilities(PyObject *module, PyObject *unused);
 
-/* Converters for "O&". Numbers and text that cannot be right are ValueErrors. */
-int Section_offset(PyObject *value, void *size); /* a size_t */
-int Section_length(PyObject *value, void *size); /* a size_t; None is SECTION_TO_THE_END */
-
 #endif

@@ -5,7 +5,7 @@
  */
 #include "section_object.h"
 
-#include <string.h>
+#include "args.h"
 
 #if PY_VERSION_HEX < 0x030c0000
 #include <structmember.h>
@@ -16,60 +16,9 @@
 /* Arguments. */
 
 static int
-convert_size(PyObject *value, const char *what, size_t *size)
-{
-    PyObject *number = PyNumber_Index(value);
-    if (number == NULL)
-        return 0;
-    Py_ssize_t found = PyLong_AsSsize_t(number);
-    if (found < 0) {
-        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
-            PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "%s must be from 0 to %zd, not %S", what, PY_SSIZE_T_MAX,
-                     number);
-    }
-    Py_DECREF(number);
-    *size = (size_t)found;
-    return found >= 0;
-}
-
-int
-Section_offset(PyObject *value, void *size)
-{
-    return convert_size(value, "offset", size);
-}
-
-int
-Section_length(PyObject *value, void *size)
-{
-    if (value == Py_None) {
-        *(size_t *)size = SECTION_TO_THE_END;
-        return 1;
-    }
-    return convert_size(value, "length", size);
-}
-
-static int
 section_size(PyObject *value, void *size)
 {
-    return convert_size(value, "size", size);
-}
-
-/* The UTF-8 text of a name, which is the argument's own; NULL with an exception. */
-static const char *
-name_text(PyObject *name)
-{
-    Py_ssize_t size;
-    if (!PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "name must be a str or None, not %.200s",
-                     Py_TYPE(name)->tp_name);
-        return NULL;
-    }
-    const char *text = PyUnicode_AsUTF8AndSize(name, &size);
-    if (text == NULL || strlen(text) == (size_t)size)
-        return text;
-    PyErr_SetString(PyExc_ValueError, "name must not contain a null character");
-    return NULL;
+    return args_size(value, "size", size);
 }
 
 static int
@@ -79,31 +28,24 @@ wrong_mode(const char *names, PyObject *mode)
     return 0;
 }
 
-static bool
-is_text(PyObject *value, const char *text)
-{
-    return PyUnicode_CompareWithASCIIString(value, text) == 0;
-}
-
 static int
 file_mode(PyObject *value, void *mode)
 {
     static const char *const names[] = {"r", "r+", "w+", "x+"}; /* as enum section_mode counts */
-    if (PyUnicode_Check(value))
-        for (int i = 0; i < (int)Py_ARRAY_LENGTH(names); i++)
-            if (is_text(value, names[i])) {
-                *(enum section_mode *)mode = (enum section_mode)i;
-                return 1;
-            }
+    for (int i = 0; i < (int)Py_ARRAY_LENGTH(names); i++)
+        if (args_is_text(value, names[i])) {
+            *(enum section_mode *)mode = (enum section_mode)i;
+            return 1;
+        }
     return wrong_mode("\"r\", \"r+\", \"w+\" or \"x+\"", value);
 }
 
 static int
 name_mode(PyObject *value, void *writable)
 {
-    if (!PyUnicode_Check(value) || !(is_text(value, "r") || is_text(value, "r+")))
+    if (!args_is_text(value, "r") && !args_is_text(value, "r+"))
         return wrong_mode("\"r\" or \"r+\"", value);
-    *(bool *)writable = is_text(value, "r+");
+    *(bool *)writable = args_is_text(value, "r+");
     return 1;
 }
 
@@ -153,7 +95,7 @@ Section_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     const char *text = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|O:Section", keywords, section_size, &size,
                                      &name) ||
-        (name != Py_None && (text = name_text(name)) == NULL))
+        (name != Py_None && (text = args_name(name)) == NULL))
         return NULL;
     SectionObject *self = allocate(type);
     if (self == NULL)
@@ -170,7 +112,7 @@ Section_open(PyObject *type, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O&:open", keywords, &name, name_mode,
                                      &writable))
         return NULL;
-    const char *text = name_text(name);
+    const char *text = args_name(name);
     SectionObject *self = text == NULL ? NULL : allocate((PyTypeObject *)type);
     if (self == NULL)
         return NULL;
@@ -229,7 +171,7 @@ Section_from_handle(PyObject *type, PyObject *args, PyObject *kwargs)
     PyObject *name = Py_None;
     const char *text = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n|O:from_handle", keywords, &handle, &name) ||
-        (name != Py_None && (text = name_text(name)) == NULL))
+        (name != Py_None && (text = args_name(name)) == NULL))
         return NULL;
     SectionObject *self = allocate((PyTypeObject *)type);
     if (self == NULL)

@@ -5,6 +5,8 @@
  */
 #include "section_object.h"
 
+#include "args.h"
+
 typedef struct {
     PyObject_HEAD
     struct section_view view;
@@ -52,31 +54,16 @@ SectionView_make_type(PyObject *module)
 
 /* Arguments. */
 
-enum { ACCESS_BY_DEFAULT = -1 };
+/* The access that the Section itself allows, for None. */
+static const unsigned ACCESS_BY_DEFAULT = ~0u;
 
 static int
 convert_access(PyObject *value, void *access)
 {
-    static const struct {
-        const char *name;
-        enum section_access access;
-    } all[] = {
-        {"r", SECTION_ACCESS_R}, {"rw", SECTION_ACCESS_RW}, {"wc", SECTION_ACCESS_WC},
-    };
+    unsigned all = 1u << SECTION_ACCESS_R | 1u << SECTION_ACCESS_RW | 1u << SECTION_ACCESS_WC;
     if (value == Py_None)
         return 1;
-    if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "access must be a str or None, not %.200s",
-                     Py_TYPE(value)->tp_name);
-        return 0;
-    }
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(all); i++)
-        if (PyUnicode_CompareWithASCIIString(value, all[i].name) == 0) {
-            *(int *)access = (int)all[i].access;
-            return 1;
-        }
-    PyErr_Format(PyExc_ValueError, "access must be \"r\", \"rw\" or \"wc\", not %R", value);
-    return 0;
+    return args_access(value, all, "\"r\", \"rw\" or \"wc\"", access);
 }
 
 static PyObject *
@@ -104,9 +91,9 @@ Section_view(PyObject *op, PyObject *args, PyObject *kwargs)
     static char *keywords[] = {"offset", "length", "access", NULL};
     SectionObject *self = as_section(op);
     size_t offset = 0, length = SECTION_TO_THE_END;
-    int access = ACCESS_BY_DEFAULT;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&O&:view", keywords, Section_offset,
-                                     &offset, Section_length, &length, convert_access, &access))
+    unsigned access = ACCESS_BY_DEFAULT;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&O&:view", keywords, args_offset,
+                                     &offset, args_length, &length, convert_access, &access))
         return NULL;
     if (Section_gate(self, "view") < 0)
         return NULL;

@@ -118,28 +118,6 @@ int vmem_release(void *address, size_t size)
 
 /* ---- pages of a reservation -------------------------------------------------------------- */
 
-static int protection_of(enum vmem_access access)
-{
-    switch (access) {
-    case VMEM_READ:
-        return PROT_READ;
-    case VMEM_READ_WRITE:
-        return PROT_READ | PROT_WRITE;
-    case VMEM_READ_EXECUTE:
-        return PROT_READ | PROT_EXEC;
-    case VMEM_READ_WRITE_EXECUTE:
-        return PROT_READ | PROT_WRITE | PROT_EXEC;
-    case VMEM_NO_ACCESS:
-        break;
-    }
-    return PROT_NONE;
-}
-
-int vmem_protect(void *address, size_t size, enum vmem_access access)
-{
-    return mprotect(address, size, protection_of(access)) == 0 ? 0 : errno;
-}
-
 int vmem_commit_as(void *address, size_t size, enum vmem_access access)
 {
     return vmem_protect(address, size, access);

@@ -2,13 +2,10 @@
 #ifndef GROWABLE_VMEM_DARWIN_H
 #define GROWABLE_VMEM_DARWIN_H
 
-#include "vmem.h"
+#include "vmem_posix.h"
 
-#include <errno.h>
 #include <mach/mach.h>
 #include <unistd.h>
-
-#define UNSUPPORTED ENOTSUP
 
 static inline size_t darwin_page_size(void)
 {

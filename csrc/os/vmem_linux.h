@@ -6,13 +6,10 @@
 #ifndef GROWABLE_VMEM_LINUX_H
 #define GROWABLE_VMEM_LINUX_H
 
-#include "vmem.h"
+#include "vmem_posix.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <unistd.h>
-
-#define UNSUPPORTED ENOTSUP
 
 /* What ioctl takes: the C libraries differ. */
 #ifdef __GLIBC__
@@ -47,9 +44,6 @@ size_t linux_read_number(const char *path, size_t otherwise);
 
 /* madvise; 0 or errno. */
 int linux_advise(void *address, size_t size, int advice);
-
-/* PROT_... */
-int linux_protection(enum vmem_access access);
 
 /* Maps private zero pages at an aligned address. */
 int linux_map_aligned(size_t size, size_t alignment, int access, int flags, void **address);

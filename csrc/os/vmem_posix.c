@@ -7,12 +7,35 @@
 #define _DARWIN_C_SOURCE
 #define _GNU_SOURCE
 
-#include "vmem.h"
+#include "vmem_posix.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 
-#define UNSUPPORTED ENOTSUP
+/* ---- access ------------------------------------------------------------------------------ */
+
+int posix_protection(enum vmem_access access)
+{
+    switch (access) {
+    case VMEM_READ:
+        return PROT_READ;
+    case VMEM_READ_WRITE:
+        return PROT_READ | PROT_WRITE;
+    case VMEM_READ_EXECUTE:
+        return PROT_READ | PROT_EXEC;
+    case VMEM_READ_WRITE_EXECUTE:
+        return PROT_READ | PROT_WRITE | PROT_EXEC;
+    case VMEM_NO_ACCESS:
+        break;
+    }
+    return PROT_NONE;
+}
+
+int vmem_protect(void *address, size_t size, enum vmem_access access)
+{
+    return mprotect(address, size, posix_protection(access)) == 0 ? 0 : errno;
+}
+
+/* ---- one call of the system each -------------------------------------------------------- */
 
 int vmem_lock(void *address, size_t size)
 {

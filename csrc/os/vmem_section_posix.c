@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include "vmem_posix.h"
 #include "vmem_section_posix.h"
 
 #include <dirent.h>
@@ -506,23 +507,6 @@ int vmem_section_check(const struct vmem_section *section, size_t offset, size_t
     return offset <= found && size <= found - offset ? 0 : ENXIO;
 }
 
-static int protection_of(enum vmem_access access)
-{
-    switch (access) {
-    case VMEM_READ:
-        return PROT_READ;
-    case VMEM_READ_WRITE:
-        return PROT_READ | PROT_WRITE;
-    case VMEM_READ_EXECUTE:
-        return PROT_READ | PROT_EXEC;
-    case VMEM_READ_WRITE_EXECUTE:
-        return PROT_READ | PROT_WRITE | PROT_EXEC;
-    case VMEM_NO_ACCESS:
-        break;
-    }
-    return PROT_NONE;
-}
-
 /* What nobody can write to can be mapped privately, which shows the same bytes. Linux before 6.7
  * refuses to share sealed pages even for reading. */
 static int map_at(const struct vmem_section *section, size_t offset, void *address, size_t size,
@@ -537,7 +521,7 @@ static int map_at(const struct vmem_section *section, size_t offset, void *addre
     if (writes && !copy_on_write && !section->writable) {
         return EACCES;
     }
-    void *mapped = mmap(address, size, protection_of(access), flags, descriptor(section),
+    void *mapped = mmap(address, size, posix_protection(access), flags, descriptor(section),
                         (off_t)offset);
     if (mapped == MAP_FAILED) {
         return errno;
@@ -573,7 +557,7 @@ int vmem_section_unmap(void *address, size_t size)
 /* Private mappings need nothing special. */
 int vmem_section_protect_copy(void *address, size_t size, enum vmem_access access)
 {
-    return mprotect(address, size, protection_of(access)) == 0 ? 0 : errno;
+    return vmem_protect(address, size, access);
 }
 
 /* The addresses are reserved as one range first, so that laying a mapping over them cannot hit what
