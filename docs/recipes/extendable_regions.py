@@ -25,7 +25,7 @@ def with_addresses_kept() -> None:
     if not growable.capabilities()["placeholder"]:
         print("this system has no placeholders")
         return
-    region = Region(1 << 32, placeholder=True, name="kept")
+    region = Region(1 << 30, placeholder=True, name="kept")
     end = 0
     for _ in range(3):
         region.split(end + PIECE)
@@ -33,7 +33,7 @@ def with_addresses_kept() -> None:
         end += PIECE
     with region.view(0, end) as whole:  # one view over all pieces
         whole[PIECE - 2 : PIECE + 3] = b"12345"
-        print(f"three pieces of 4 GiB that are kept, one view of {len(whole)} bytes")
+        print(f"three pieces of 1 GiB that is kept, one view of {len(whole)} bytes")
     print(region.pages())
     region.release()
 
