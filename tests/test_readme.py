@@ -22,6 +22,7 @@ DOCUMENTS = [
     "docs/configuration.md",
     "docs/guard.md",
     "docs/region.md",
+    "docs/ring.md",
     "docs/section.md",
     "docs/table.md",
 ]

@@ -2,7 +2,7 @@
 
 This file is the command. race.py starts the runs, measure.py is what each run does, outcome.py
 makes one document of the results and demo_text.py shows it. With --array it is array_demo.py that
-does all that, for rows of numbers.
+does all that, for rows of numbers; with --pages pages_demo.py shows pages instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from growable.cli import array_demo, report
+from growable.cli import array_demo, pages_demo, report
 from growable.cli.demo_text import show
 from growable.cli.outcome import make_outcome
 from growable.cli.race import race
@@ -38,13 +38,20 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "open; check that they still show the right bytes at the same address; and show time and "
         "memory beside bytearray, io.BytesIO and list + join. With --array: append the rows of a "
         "CSV file to a growable.Array and a growable.Table while a column is averaged now and "
-        "then, beside list + np.array, np.append, doubling by hand and array.array.",
+        "then, beside list + np.array, np.append, doubling by hand and array.array. With --pages: "
+        "play the classic uses of pages and show the page map after each step.",
         epilog="Sizes are bytes, or such as 10MB or 64GiB.",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="input (default: the standard library's sources)"
     )
-    parser.add_argument(
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--pages",
+        action="store_true",
+        help="reserve, commit, protect, place and map pages, and check each step; no FILE",
+    )
+    kinds.add_argument(
         "--array",
         action="store_true",
         help="rows of numbers: FILE is a CSV file (default: one that the demo writes first)",
@@ -114,6 +121,8 @@ def _count_argument(text: str) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     _check_usage(options)
+    if options.pages:
+        return pages_demo.run(options)
     if options.array:
         with _progress(options) as progress:
             return array_demo.run(options, progress)
@@ -133,11 +142,21 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_usage(options: argparse.Namespace) -> None:
     """Refuse options that mean nothing together."""
+    if options.pages:
+        _check_pages_usage(options)
     others = ("size", "chunk", "numpy") if options.array else ("rows", "every")
     for name in others:
         if getattr(options, name) is not None:
             where = "not with --array" if options.array else "only with --array"
             raise CommandError(f"--{name} can be given {where}")
+
+
+def _check_pages_usage(options: argparse.Namespace) -> None:
+    for name in ("size", "chunk", "rounds", "numpy", "progress", "rows", "every"):
+        if getattr(options, name) is not None:
+            raise CommandError(f"--{name} cannot be given with --pages")
+    if options.files:
+        raise CommandError("--pages takes no file")
 
 
 def _input(options: argparse.Namespace) -> Input:

@@ -49,11 +49,14 @@ def _facts(found: Info) -> Table:
             ("reservation granularity", size_text(found["granularity"])),
             ("huge page size", size_text(found["huge_page_size"] or None, none="none")),
             ("transparent huge pages", found["thp"]),
+            ("large page sizes", ", ".join(map(size_text, found["large_page_sizes"])) or "none"),
+            ("NUMA nodes", str(found["numa_nodes"])),
             ("overcommit", found["overcommit"]),
         ),
         (
             ("limit on addresses", size_text(limits["address_space"])),
             ("limit on writable memory", size_text(limits["data"])),
+            ("limit on locked memory", size_text(limits["locked"])),
             ("limit on mappings", "no limit" if mappings is None else f"{mappings:,}"),
         ),
         (

@@ -10,7 +10,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,10 +47,16 @@ def open_console(*, stderr: bool = False) -> Console:
             "Or use --json, which does without."
         ) from None
     stream = sys.stderr if stderr else sys.stdout
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # A file's name may not fit the encoding.
+    accept_all_text(stream)
     width = None if stream.isatty() else PLAIN_WIDTH
     return PipeAwareConsole(stderr=stderr, width=width, highlight=False)
+
+
+def accept_all_text(stream: TextIO | None = None) -> None:
+    """Let stdout, or another stream, take what its encoding lacks, such as a file's name."""
+    stream = stream or sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def has_rich() -> bool:
