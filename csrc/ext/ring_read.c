@@ -3,6 +3,7 @@
  * What a reader would get wrong: taking memory for a result may run the garbage collector, and that
  * a finalizer that takes items of this very ring. So it comes before the look that counts.
  */
+#include "content.h"
 #include "ring_object.h"
 
 #include <string.h>
@@ -47,7 +48,7 @@ empty_bytes(RingObject *self, size_t count)
 {
     Py_ssize_t size = (Py_ssize_t)(count * self->ring.item_size);
     return self->dtype == NULL ? PyBytes_FromStringAndSize(NULL, size)
-                               : PyByteArray_FromStringAndSize(NULL, size);
+                               : bytearray_of(NULL, size);
 }
 
 static char *

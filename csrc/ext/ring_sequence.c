@@ -3,6 +3,7 @@
  * What a reader would get wrong: an item or a slice is a copy, so that holding it holds up nothing;
  * view() is what shares memory.
  */
+#include "content.h"
 #include "ring_object.h"
 
 static PyObject *
@@ -11,7 +12,7 @@ copy_item(RingObject *self, const char *start)
     if (self->dtype == NULL)
         return PyLong_FromLong((unsigned char)*start);
     Py_ssize_t size = (Py_ssize_t)self->ring.item_size;
-    PyObject *items = Ring_wrap(self, PyByteArray_FromStringAndSize(start, size));
+    PyObject *items = Ring_wrap(self, bytearray_of(start, size));
     if (items == NULL)
         return NULL;
     PyObject *item = PySequence_GetItem(items, 0);
