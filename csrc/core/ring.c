@@ -29,6 +29,9 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8, "the header has one layout for all
 /* FORMATTING is what vmem_signal_wait sleeps on. */
 enum { LINE = 128, BLANK = 0, FORMATTING = 1, FORMATTED = 2 };
 
+/* How often to look at indices that make no sense before they are taken for wrong. */
+enum { LOOKS = 100 };
+
 /* Who has closed an end, or never had it. */
 #define NOBODY ((uint64_t)0)
 #define LEFT ((uint64_t)1)
@@ -383,7 +386,7 @@ struct indices {
 /* An end's own index may be read in any order, the other's only before what it tells of. A reader may
  * find the writer ahead of what it was a moment ago, never behind, and the reverse: whichever index
  * the caller does not own is read last. */
-static int read_indices(struct ring *r, struct indices *found)
+static int look_once(struct ring *r, struct indices *found)
 {
     struct ring_header *header = r->header;
     if ((r->ends & RING_READER) != 0) {
@@ -397,11 +400,22 @@ static int read_indices(struct ring *r, struct indices *found)
         }
     }
     uint64_t used = found->last - found->first;
-    if (used > r->size && r->ends == 0) { /* an onlooker's two looks were too far apart */
-        found->first = found->last - r->capacity * r->item_size;
-        used = found->last - found->first;
-    }
     return used <= r->size && used % r->item_size == 0 ? RING_OK : RING_CORRUPT;
+}
+
+/* Who waits does so while other threads use the same ring, and an onlooker while both ends move: their
+ * two looks may be too far apart. Indices that make no sense at all stay so. */
+static int read_indices(struct ring *r, struct indices *found)
+{
+    int error = look_once(r, found);
+    for (int i = 0; i < LOOKS && error != RING_OK; i++) {
+        error = look_once(r, found);
+    }
+    if (error != RING_OK && r->ends == 0 && found->last - found->first > r->size) {
+        found->first = found->last - r->capacity * r->item_size;
+        error = RING_OK;
+    }
+    return error;
 }
 
 static char *place_of(const struct ring *r, uint64_t index)

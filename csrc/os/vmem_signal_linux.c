@@ -90,19 +90,25 @@ static bool read_stat(int number, char *state, unsigned long long *start)
     return true;
 }
 
-static uint64_t identity_of(int number, unsigned long long start)
+/* A start of 0 is one that is not known: a process that has run out of descriptors cannot look its
+ * own up. */
+static uint64_t identity_of(int number, uint64_t start)
 {
-    uint64_t low = start & ((1u << START_BITS) - 1);
-    return ((uint64_t)number & ((1u << NUMBER_BITS) - 1)) << START_BITS | low;
+    return ((uint64_t)number & ((1u << NUMBER_BITS) - 1)) << START_BITS | start;
+}
+
+static uint64_t known_start(unsigned long long ticks)
+{
+    uint64_t low = ticks & ((1u << START_BITS) - 1);
+    return low != 0 ? low : 1;
 }
 
 uint64_t vmem_process_self(void)
 {
     char state;
-    unsigned long long start = 0;
+    unsigned long long ticks;
     int number = (int)getpid();
-    (void)read_stat(number, &state, &start);
-    return identity_of(number, start);
+    return identity_of(number, read_stat(number, &state, &ticks) ? known_start(ticks) : 0);
 }
 
 int vmem_process_number(uint64_t identity)
@@ -113,10 +119,12 @@ int vmem_process_number(uint64_t identity)
 bool vmem_process_runs(uint64_t identity)
 {
     char state;
-    unsigned long long start;
+    unsigned long long ticks;
     int number = vmem_process_number(identity);
-    if (read_stat(number, &state, &start)) {
-        return identity_of(number, start) == identity && state != 'Z' && state != 'X';
+    if (read_stat(number, &state, &ticks)) {
+        bool same = identity == identity_of(number, 0)
+                    || identity == identity_of(number, known_start(ticks));
+        return same && state != 'Z' && state != 'X';
     }
     return kill(number, 0) == 0 || errno == EPERM;
 }

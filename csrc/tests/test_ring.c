@@ -12,6 +12,7 @@
 #include "ring.h"
 #include "section.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #ifdef GROWABLE_FAULT
@@ -22,6 +23,9 @@
 #include <windows.h>
 #else
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #endif
 
 enum { SECOND = 1000000000 };
@@ -442,6 +446,54 @@ static void two_threads(void)
 }
 #endif
 
+/* ---- a thread that looks on -------------------------------------------------------------- */
+
+enum { ROUNDS = 2000000 };
+
+#ifndef _WIN32
+struct onlooker {
+    struct ring *ring;
+    _Atomic bool started, stop;
+    int error;
+};
+
+static void *look_on(void *argument)
+{
+    struct onlooker *self = argument;
+    self->started = true;
+    while (!self->stop && (self->error == RING_OK || self->error == RING_TIMED_OUT)) {
+        self->error = ring_wait(self->ring, RING_READER, 1, 0);
+    }
+    return NULL;
+}
+
+/* Both indices go on by the whole ring at once, between any two looks of the other thread. */
+static void waits_beside_other_threads(void)
+{
+    struct pair p;
+    pthread_t thread;
+    open_pair(&p, 1, 1);
+    struct onlooker other = {.ring = &p.ring};
+    CHECK(pthread_create(&thread, NULL, look_on, &other) == 0);
+    while (!other.started) {
+        continue;
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        CHECK(ring_make_room(&p.ring, p.ring.capacity) == RING_OK);
+        CHECK(ring_put(&p.ring, NULL, p.ring.capacity) == RING_OK);
+    }
+    other.stop = true;
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(other.error == RING_OK || other.error == RING_TIMED_OUT);
+    close_pair(&p);
+}
+#else
+static void waits_beside_other_threads(void)
+{
+    SKIP("the same code as with pthreads");
+}
+#endif
+
 /* ---- two processes ----------------------------------------------------------------------- */
 
 #ifdef __linux__
@@ -477,6 +529,7 @@ static void claim_and_sleep(struct section *s, unsigned ends)
         CHECK(ring_put(&r, "last words", 10) == RING_OK);
     }
     alarm(20); /* outlives a test that fails by no more than that */
+    alarm(60); /* should the test fail */
     pause();
 }
 
@@ -562,7 +615,42 @@ static void a_fork_has_no_ends(void)
     CHECK(ring_owner_of(&p.ring, RING_WRITER, &process) == RING_OURS);
     close_pair(&p);
 }
+/* Such a child cannot look up when it was started. It runs all the same. */
+static void takes_the_writers_end_without_descriptors(struct section *s)
+{
+    struct ring r;
+    CHECK(ring_open(&r, s, 1, 1) == RING_OK);
+    struct rlimit none = {0, 0};
+    r.generation++; /* as after a fork: it introduces itself anew */
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    CHECK(ring_claim(&r, RING_WRITER) == RING_OK);
+    CHECK(ring_put(&r, "a", 1) == RING_OK);
+    alarm(60); /* should the test fail */
+    pause();
+}
+
+static void a_process_without_descriptors_runs(void)
+{
+    struct pair p;
+    int process;
+    open_unclaimed(&p, 1, 1);
+    pid_t child = start_child(takes_the_writers_end_without_descriptors, &p.section);
+    CHECK(ring_claim(&p.ring, RING_READER) == RING_OK);
+    CHECK(wait_until(&p.ring, RING_READER, 1) == RING_OK);
+    CHECK(ring_owner_of(&p.ring, RING_WRITER, &process) == RING_OTHERS && process == child);
+    CHECK(ring_claim(&p.ring, RING_WRITER) == RING_TAKEN);
+    CHECK(kill(child, SIGKILL) == 0);
+    CHECK(waitpid(child, NULL, 0) == child);
+    CHECK(ring_owner_of(&p.ring, RING_WRITER, &process) == RING_LEFT);
+    CHECK(ring_claim(&p.ring, RING_WRITER) == RING_OK);
+    close_pair(&p);
+}
 #else
+static void a_process_without_descriptors_runs(void)
+{
+    SKIP("asks /proc");
+}
+
 static void two_processes(void)
 {
     SKIP("tests/ring has it, for processes that are not forked");
@@ -625,10 +713,12 @@ static const struct check_test tests[] = {
     TEST(an_end_belongs_to_one),
     TEST(waits_no_longer_than_asked),
     TEST(two_threads),
+    TEST(waits_beside_other_threads),
     TEST(two_processes),
     TEST(the_writer_is_killed),
     TEST(the_reader_is_killed),
     TEST(a_fork_has_no_ends),
+    TEST(a_process_without_descriptors_runs),
     TEST(every_call_fails_in_turn),
 };
 
