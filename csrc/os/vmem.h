@@ -101,7 +101,8 @@ int vmem_query(struct vmem_info *info);
 
 /* Finds out the capabilities that vmem_query leaves false, by trying them. Apart from it because
  * the calls are unusual: a service that is confined to a list of system calls may be killed for
- * one, which must not happen to a program that never asked for such a thing. */
+ * one, which must not happen to a program that never asked for such a thing. After an error, which
+ * says that descriptors are short, they may be asked for once more. */
 int vmem_probe(struct vmem_info *info);
 
 /* Reads address_limit and data_limit anew and nothing else: cheap enough for every reservation, since

@@ -259,6 +259,17 @@ int vmem_query(struct vmem_info *info)
     return 0;
 }
 
+/* 0, or the error where none is left: then what was probed is to be probed another time. */
+static int check_descriptors(void)
+{
+    int file = linux_open("/proc/self/stat");
+    if (file < 0) {
+        return errno == EMFILE || errno == ENFILE ? errno : 0;
+    }
+    close(file);
+    return 0;
+}
+
 int vmem_probe(struct vmem_info *info)
 {
     info->can_placeholder = true;
@@ -266,7 +277,7 @@ int vmem_probe(struct vmem_info *info)
     info->can_query_node = linux_can_query_node();
     info->can_undo_discard = false;
     info->can_write_watch = linux_can_watch();
-    return 0;
+    return info->can_write_watch ? 0 : check_descriptors();
 }
 
 /* ---- reserve and release ----------------------------------------------------------------- */

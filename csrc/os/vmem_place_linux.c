@@ -358,7 +358,8 @@ int vmem_reserve_at(size_t size, const struct vmem_place *place, void **address)
     return 0;
 }
 
-/* A preference that cannot be renewed is no reason to fail: memory then comes from elsewhere. */
+/* The pages are gone already. A preference that cannot be renewed is no reason to fail: memory then
+ * comes from elsewhere. Nor is a watch: vmem_written refuses to tell of pages that are not watched. */
 int vmem_decommit_at(void *address, size_t size, const struct vmem_place *place)
 {
     if (place->page_size != 0) {
@@ -369,7 +370,7 @@ int vmem_decommit_at(void *address, size_t size, const struct vmem_place *place)
         prefer_node(address, size, place->numa_node);
     }
     if (error == 0 && place->write_watch) {
-        error = linux_watch(address, size);
+        (void)linux_watch(address, size);
     }
     return error;
 }

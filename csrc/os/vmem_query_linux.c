@@ -174,12 +174,14 @@ int vmem_query_run(const void *address, struct vmem_run *run)
 
 static _Atomic int scan_answer = NOT_ASKED;
 
-/* The kernel knows the request if a reserved page, which has nothing to tell, is no error. */
+/* The kernel knows the request if a reserved page, which has nothing to tell, is no error. Where there
+ * are no descriptors left that is asked another time. */
 static int probe_scan(void *page, size_t size)
 {
     struct scan scan;
-    if (scan_open(&scan, page, size) != 0) {
-        return NO;
+    int refused = scan_open(&scan, page, size);
+    if (refused != 0) {
+        return refused == EMFILE || refused == ENFILE ? NOT_ASKED : NO;
     }
     scan.request.category_mask = PAGE_IS_PRESENT;
     scan.request.return_mask = PAGE_IS_PRESENT;

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import random
+from textwrap import dedent
 
 import pytest
 from growable import Region, StateError, UnsupportedError
-from region_support import CAN
-from support import PAGE
+from region_support import CAN, linux_only
+from support import PAGE, run_child
 
 
 @pytest.mark.skipif(CAN["write_watch"], reason="this system has it")
@@ -80,3 +81,62 @@ def test_a_recommitted_page_is_watched() -> None:
         region.view(3 * PAGE)[0] = 1
         assert (3 * PAGE, PAGE) in region.written()
         assert any(at <= PAGE < at + n for at, n in region.written())
+
+
+OUT_OF_DESCRIPTORS = """
+    import os, resource
+    from growable import GrowableError, Region, UnsupportedError
+
+    def exhaust():
+        files = []
+        try:
+            while True:
+                files.append(os.dup(0))
+        except OSError:
+            return files
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+"""
+
+
+@linux_only
+@needs_watch
+def test_a_watch_that_cannot_be_renewed_is_no_crash() -> None:
+    code = """
+    P = 4096
+    region = Region(8 * P, commit=True, write_watch=True)
+    region.query(0)
+    os.closerange(3, 64)
+    files = exhaust()
+    region.decommit(0, P)
+    for file in files:
+        os.close(file)
+    assert [run.state for run in region.pages()] == ["reserved", "committed"]
+    region.commit(0, P)
+    assert bytes(region.view(0, P)) == bytes(P)
+    try:
+        region.written()
+    except GrowableError as error:
+        print(type(error).__name__)
+    """
+    assert run_child(dedent(OUT_OF_DESCRIPTORS) + dedent(code)).stdout == "GrowableError\n"
+
+
+@linux_only
+@needs_watch
+def test_what_was_missing_for_want_of_descriptors_is_asked_again() -> None:
+    code = """
+    import growable.pages
+    files = exhaust()
+    try:
+        Region(4096, write_watch=True)
+    except UnsupportedError as error:
+        print("refused")
+    for file in files:
+        os.close(file)
+    with Region(4096, commit=True, write_watch=True) as region:
+        region.view()[0] = 1
+        print(region.written())
+    """
+    text = run_child(dedent(OUT_OF_DESCRIPTORS) + dedent(code)).stdout
+    assert text == "refused\n[(0, 4096)]\n"
