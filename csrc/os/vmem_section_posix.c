@@ -120,6 +120,14 @@ static int grow_file(int file, size_t old_size, size_t size, bool memory)
     return error;
 }
 
+static bool is_same_file(int file, const char *path)
+{
+    struct stat one;
+    struct stat other;
+    return fstat(file, &one) == 0 && lstat(path, &other) == 0 && one.st_ino == other.st_ino
+           && one.st_dev == other.st_dev;
+}
+
 /* ---- anonymous sections and files -------------------------------------------------------- */
 
 int vmem_section_create(size_t size, struct vmem_section *section)
@@ -178,6 +186,9 @@ int vmem_section_open_file(const char *path, enum vmem_section_mode mode, size_t
     }
     int error = size_opened(file, mode, size);
     if (error != 0) {
+        if (mode == VMEM_SECTION_NEW && is_same_file(file, path)) {
+            (void)unlink(path);
+        }
         close(file);
         return error;
     }
@@ -238,14 +249,6 @@ static void wait_a_little(void)
 {
     struct timespec moment = {.tv_nsec = 1000000};
     (void)nanosleep(&moment, NULL);
-}
-
-static bool is_same_file(int file, const char *path)
-{
-    struct stat one;
-    struct stat other;
-    return fstat(file, &one) == 0 && lstat(path, &other) == 0 && one.st_ino == other.st_ino
-           && one.st_dev == other.st_dev;
 }
 
 /* Removes a name that nobody holds. Never waits, and never fails: it is only tidying. */

@@ -157,6 +157,14 @@ def test_a_full_disk_is_an_error(small_disk: Path) -> None:
     section.view()[:] = b"x" * (512 << 10)
 
 
+def test_a_new_file_that_finds_no_room_is_gone_again(small_disk: Path) -> None:
+    with pytest.raises(CommitError):
+        Section.from_file(small_disk / "new", "x+", 8 << 20)
+    assert list(small_disk.iterdir()) == []
+    with Section.from_file(small_disk / "new", "x+", PAGE) as section:
+        assert section.size == PAGE
+
+
 def test_a_full_dev_shm_is_an_error(small_disk: Path) -> None:
     """In a mount namespace of its own, /dev/shm has one mebibyte."""
     program = """
