@@ -84,10 +84,12 @@ static int
 raise_exported(const RegionObject *self, const char *operation)
 {
     const struct region *r = &self->region;
+    const char *force = strcmp(operation, "commit") == 0
+                            ? "" : ", or pass force=True, after which using them crashes";
     PyErr_Format(PyExc_BufferError,
                  "%s: existing exports need these pages as they are (%zu of them, one from offset "
-                 "%zu on); release them first, or pass force=True, after which using them crashes",
-                 operation, r->failed_size, r->failed_offset);
+                 "%zu on); release them first%s",
+                 operation, r->failed_size, r->failed_offset, force);
     return -1;
 }
 
