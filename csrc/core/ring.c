@@ -570,6 +570,28 @@ int ring_drop_right(struct ring *r, size_t count)
     return error;
 }
 
+/* All within their places: whoever waits sees no change. */
+int ring_turn(struct ring *r, size_t count, void *scratch)
+{
+    struct ring_items items;
+    int error = ring_look(r, &items);
+    if (error != RING_OK) {
+        return error;
+    }
+    if (count > items.count) {
+        return RING_SHORT;
+    }
+    size_t all = items.count * r->item_size;
+    size_t moved = count * r->item_size;
+    error = check_views(r, items.first, items.first + all);
+    if (error == RING_OK && moved != 0) {
+        memcpy(scratch, items.start + (all - moved), moved);
+        memmove(items.start + moved, items.start, all - moved);
+        memcpy(items.start, scratch, moved);
+    }
+    return error;
+}
+
 int ring_make_room(struct ring *r, size_t count)
 {
     struct ring_items room;

@@ -125,6 +125,10 @@ int ring_put(struct ring *r, const void *from, size_t count);
 int ring_put_left(struct ring *r, const void *from, size_t count);
 int ring_drop_right(struct ring *r, size_t count);
 
+/* Moves the last `count` items, of as many at least, before the others. Needs both ends, and
+ * `scratch` with room for the items that are moved. */
+int ring_turn(struct ring *r, size_t count, void *scratch);
+
 /* Drops as many of the oldest items as it takes to have room for `count`. Needs both ends. */
 int ring_make_room(struct ring *r, size_t count);
 

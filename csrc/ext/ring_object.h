@@ -147,6 +147,7 @@ PyObject *Ring_clear(PyObject *op, PyObject *unused);
 /* ring_sequence.c */
 PyObject *Ring_pop(PyObject *op, PyObject *unused);
 PyObject *Ring_popleft(PyObject *op, PyObject *unused);
+PyObject *Ring_rotate(PyObject *op, PyObject *args);
 PyObject *Ring_subscript(PyObject *op, PyObject *key);
 int Ring_assign(PyObject *op, PyObject *key, PyObject *value);
 Py_ssize_t Ring_length(PyObject *op);

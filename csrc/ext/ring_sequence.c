@@ -59,6 +59,34 @@ Ring_popleft(PyObject *op, PyObject *Py_UNUSED(unused))
     return pop_from(as_ring(op), RING_READER, "popleft");
 }
 
+/* How many items of the right end that is: `turn` modulo their number, as Python means it. */
+static size_t
+items_to_turn(const struct ring_items *items, Py_ssize_t turn)
+{
+    Py_ssize_t count = (Py_ssize_t)items->count, rest = count == 0 ? 0 : turn % count;
+    return (size_t)(rest < 0 ? rest + count : rest);
+}
+
+PyObject *
+Ring_rotate(PyObject *op, PyObject *args)
+{
+    RingObject *self = as_ring(op);
+    Py_ssize_t turn = 1;
+    struct ring_items items;
+    if (!PyArg_ParseTuple(args, "|n:rotate", &turn) ||
+        Ring_claim(self, RING_BOTH, "rotate") < 0 || Ring_look(self, &items, "rotate") < 0)
+        return NULL;
+    size_t count = items_to_turn(&items, turn);
+    if (count == 0)
+        Py_RETURN_NONE;
+    void *scratch = PyMem_Malloc(count * self->ring.item_size);
+    if (scratch == NULL)
+        return PyErr_NoMemory();
+    int error = ring_turn(&self->ring, count, scratch);
+    PyMem_Free(scratch);
+    return Ring_result(self, error, "rotate");
+}
+
 static PyObject *
 item_at(RingObject *self, PyObject *key)
 {

@@ -152,6 +152,9 @@ static PyMethodDef methods[] = {
     {"clear", Ring_clear, METH_NOARGS, "clear($self, /)\n--\n\nLet go of all items."},
     {"pop", Ring_pop, METH_NOARGS,
      "pop($self, /)\n--\n\nTake the last item out and return it. IndexError if there is none."},
+    {"rotate", Ring_rotate, METH_VARARGS,
+     "rotate($self, n=1, /)\n--\n\n"
+     "Move n items from the right end to the left end; with n < 0 the other way."},
     {"popleft", Ring_popleft, METH_NOARGS,
      "popleft($self, /)\n--\n\nTake the first item out and return it. IndexError if there is none."},
     {"wait_readable", WITH_KEYWORDS(Ring_wait_readable),

@@ -106,16 +106,6 @@ class RingBuffer(RingCore):
                 return at
         raise ValueError(f"{item!r} is not in the RingBuffer")
 
-    def rotate(self, n: SupportsIndex = 1, /) -> None:
-        """Move n items from the right end to the left end; with n < 0 the other way."""
-        length = len(self)
-        at = -n.__index__() % length if length else 0
-        if at:
-            items = self[:]
-            self.clear()
-            self.extend(items[at:])
-            self.extend(items[:at])
-
     def copy(self) -> Self:
         """Return a RingBuffer of the same items, in memory of its own."""
         ring = type(self)(self.capacity, self.dtype, self.overwrite)

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 import pytest
-from growable import RingBuffer
+from growable import RingBuffer, StateError
 
 STEPS = (
     "append",
@@ -66,3 +66,38 @@ def test_reading_like_deque() -> None:
         model.rotate(turn)
         assert list(ring) == list(model)
     RingBuffer(1).rotate()
+    with pytest.raises(OverflowError):
+        ring.rotate(1 << 64)
+    with pytest.raises(TypeError):
+        ring.rotate(1.0)
+    view = ring.view(2, 3)
+    with pytest.raises(BufferError):
+        ring.rotate(1)
+    ring.rotate(len(ring))
+    del view
+    assert list(ring) == list(model)
+
+
+def test_rotate_without_both_ends_changes_nothing() -> None:
+    writer = RingBuffer(1)
+    reader = RingBuffer(1, section=writer.section)
+    writer.write(b"abc")
+    with pytest.raises(StateError):
+        reader.rotate()
+    assert reader.read() == b"abc"
+
+
+def test_rotate_at_every_place() -> None:
+    np = pytest.importorskip("numpy")
+    ring: RingBuffer
+    for dtype in (None, "S7"):
+        ring = RingBuffer(1, dtype, overwrite=True)
+        items: Any = np.arange(ring.capacity) % 251
+        items = items.astype("u1").tobytes() if dtype is None else items.astype(dtype)
+        for turn in (1, -3, 100, ring.capacity - 1):
+            ring.extend(items)
+            ring.extend(items[:77])
+            model = deque([*items[77:], *items[:77]])
+            ring.rotate(turn)
+            model.rotate(turn)
+            assert list(ring) == list(model)
