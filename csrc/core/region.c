@@ -518,7 +518,7 @@ mapping_allows(unsigned mapped_as, unsigned access)
         [ACCESS_RX] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RX,
         [ACCESS_RWX] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW | 1u << ACCESS_RX |
                        1u << ACCESS_RWX,
-        [ACCESS_WC] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW,
+        [ACCESS_WC] = 1u << ACCESS_NONE | 1u << ACCESS_R | 1u << ACCESS_RW | 1u << ACCESS_WC,
     };
     return (allowed[mapped_as] >> access & 1u) != 0;
 }
@@ -527,9 +527,11 @@ mapping_allows(unsigned mapped_as, unsigned access)
 static int
 check_mappings(struct region *r, struct page_range range, unsigned access)
 {
-    PAGES_EACH(&r->pages, range, span)
-        if (span.traits.state == PAGES_MAPPED && !mapping_allows(span.traits.mapped_as, access))
+    PAGES_EACH(&r->pages, range, span) {
+        bool mapped = span.traits.state == PAGES_MAPPED;
+        if (mapped ? !mapping_allows(span.traits.mapped_as, access) : access == ACCESS_WC)
             return region_wrong_state(r, &span);
+    }
     return REGION_OK;
 }
 

@@ -43,6 +43,17 @@ Region_access(PyObject *value, void *access)
     return args_access(value, all, "\"none\", \"r\", \"rw\", \"rx\" or \"rwx\"", access);
 }
 
+/* "wc" is what copy_on_write makes of "rw". */
+int
+Region_access_or_copy(PyObject *value, void *access)
+{
+    if (args_is_text(value, "wc")) {
+        *(unsigned *)access = ACCESS_WC;
+        return 1;
+    }
+    return Region_access(value, access);
+}
+
 /* The options of Region(). */
 
 struct given {

@@ -67,6 +67,7 @@ PyObject *Region_result(RegionObject *self, int error, const char *operation);
 
 /* region_args.c: a converter for "O&". */
 int Region_access(PyObject *value, void *access); /* an unsigned */
+int Region_access_or_copy(PyObject *value, void *access);
 
 /* The options of Region(); *name is borrowed from the arguments or NULL. */
 int Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwargs,

@@ -116,17 +116,6 @@ Region_replace(PyObject *op, PyObject *args, PyObject *kwargs)
                        access < 0 ? ACCESS_NONE : (unsigned)access, true);
 }
 
-/* "wc" is what copy_on_write makes of "rw". */
-static int
-convert_map_access(PyObject *value, void *access)
-{
-    if (args_is_text(value, "wc")) {
-        *(unsigned *)access = ACCESS_WC;
-        return 1;
-    }
-    return Region_access(value, access);
-}
-
 static int
 make_copy_on_write(unsigned *access)
 {
@@ -151,7 +140,7 @@ Region_map(PyObject *op, PyObject *args, PyObject *kwargs)
     int copy_on_write = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O&O&O&O&p:map", keywords, &value,
                                      args_offset, &section_offset, args_offset, &offset,
-                                     args_length, &length, convert_map_access, &access,
+                                     args_length, &length, Region_access_or_copy, &access,
                                      &copy_on_write) ||
         (copy_on_write && make_copy_on_write(&access) < 0) ||
         find_section(self, value, "map", &section) < 0)

@@ -185,7 +185,7 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
     unsigned access;
     int nocache = 0, write_combine = 0, force = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&O&|$ppp:protect", keywords, args_offset,
-                                     &a.offset, args_length, &a.length, Region_access, &access,
+                                     &a.offset, args_length, &a.length, Region_access_or_copy, &access,
                                      &nocache, &write_combine, &force))
         return NULL;
     if (nocache && write_combine) {

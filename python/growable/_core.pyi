@@ -208,12 +208,12 @@ class Region:
         self,
         offset: SupportsIndex,
         length: SupportsIndex | None,
-        access: _Access,
+        access: _Access | Literal["wc"],
         *,
         nocache: bool = False,
         write_combine: bool = False,
         force: bool = False,
-    ) -> _Access: ...
+    ) -> _Access | Literal["wc"]: ...
     def guard(
         self,
         offset: SupportsIndex,

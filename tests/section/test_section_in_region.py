@@ -118,6 +118,10 @@ def test_access_is_at_most_what_it_was_mapped_with() -> None:
         region.protect(0, 3 * UNIT, "rw")
     assert accesses(region) == ["rw", "r", "wc"]
     assert region.protect(2 * UNIT, UNIT, "r") == "wc"
+    assert region.protect(2 * UNIT, UNIT, "wc") == "r"
+    with pytest.raises(StateError):
+        region.protect(0, UNIT, "wc")
+    assert region.protect(2 * UNIT, UNIT, "r") == "wc"
     assert region.protect(2 * UNIT, UNIT, "rw") == "r"
     assert accesses(region) == ["rw", "r", "wc"]
     region.view(2 * UNIT)[0] = 1
