@@ -21,11 +21,21 @@ RingView_getbuffer(PyObject *op, Py_buffer *buffer, int flags)
     return PyBuffer_FillInfo(buffer, op, self->start, self->size, 0, flags);
 }
 
+/* A subclass may keep a view of itself. */
+static int
+RingView_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((RingViewObject *)op)->ring);
+    return 0;
+}
+
 static void
 RingView_dealloc(PyObject *op)
 {
     RingViewObject *self = (RingViewObject *)op;
     PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
     if (self->ring != NULL) {
         ring_view_close(&self->view);
         Py_DECREF(self->ring);
@@ -36,6 +46,7 @@ RingView_dealloc(PyObject *op)
 
 static PyType_Slot slots[] = {
     {Py_tp_dealloc, (void *)RingView_dealloc},
+    {Py_tp_traverse, (void *)RingView_traverse},
     {Py_bf_getbuffer, (void *)RingView_getbuffer},
     {0, NULL},
 };
@@ -43,7 +54,8 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {
     .name = "growable._core._RingView",
     .basicsize = sizeof(RingViewObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,
 };
 
@@ -66,7 +78,7 @@ PyObject *
 Ring_view_of(RingObject *self, ring_chooser choose, void *argument, const char *operation)
 {
     struct ring_choice choice;
-    RingViewObject *view = PyObject_New(RingViewObject, ring_state(self)->ring_view_type);
+    RingViewObject *view = PyObject_GC_New(RingViewObject, ring_state(self)->ring_view_type);
     if (view == NULL)
         return NULL;
     view->ring = NULL;
@@ -80,6 +92,7 @@ Ring_view_of(RingObject *self, ring_chooser choose, void *argument, const char *
         view->ring = (RingObject *)Py_NewRef(self);
         view->start = choice.items.start + choice.skip * item_size;
         view->size = (Py_ssize_t)(choice.count * item_size);
+        PyObject_GC_Track(view);
         result = self->dtype == NULL ? PyMemoryView_FromObject((PyObject *)view)
                                      : as_items(self, (PyObject *)view);
     }

@@ -357,3 +357,16 @@ def test_no_closing_while_a_thread_waits() -> None:
     ring.append(1)
     thread.join()
     ring.close()
+
+
+def test_a_subclass_that_keeps_a_view_of_itself_is_collected() -> None:
+    class Keeper(RingBuffer):
+        kept: memoryview
+
+    ring = Keeper(1)
+    ring.write(b"abc")
+    ring.kept = ring.view()
+    gone = weakref.ref(ring)
+    del ring
+    gc.collect()
+    assert gone() is None
