@@ -178,6 +178,11 @@ check_kind(struct region_options *o, const struct env_facts *facts)
                                        "info()[\"large_page_sizes\"], not %zu", o->page_size);
         return -1;
     }
+    if (o->page_size != 0 && o->address % o->page_size != 0) {
+        PyErr_Format(PyExc_ValueError, "Region: address must be a multiple of page_size=%zu, not %zu",
+                     o->page_size, o->address);
+        return -1;
+    }
     if (o->page_size != 0 && (o->placeholder || o->write_watch))
         return bad("Region: page_size= goes without placeholder= and write_watch=");
     if (o->placeholder && o->write_watch)

@@ -300,7 +300,7 @@ def test_the_message_has_the_values() -> None:
             region.commit(1 << 40)
 
 
-@pytest.mark.parametrize("access", ["", "w", "RW", "wc", "xr", "none "])
+@pytest.mark.parametrize("access", ["", "w", "RW", "cw", "xr", "none "])
 def test_unknown_access(access: str) -> None:
     with Region(PAGE, commit=True) as region:
         for act in (
@@ -312,6 +312,24 @@ def test_unknown_access(access: str) -> None:
                 act()
     with pytest.raises(TypeError):
         Region(PAGE, access=3)  # type: ignore[arg-type]
+
+
+def test_copy_on_write_is_for_mappings() -> None:
+    with Region(PAGE, commit=True) as region:
+        with pytest.raises(ValueError, match="access must be"):
+            region.commit(0, 1, "wc")  # type: ignore[arg-type]
+        with pytest.raises(StateError, match="are committed, with access 'rw'"):
+            region.protect(0, 1, "wc")
+        assert region.query(0).access == "rw"
+
+
+def test_no_force_is_advised_where_there_is_none() -> None:
+    region = Region(PAGE, commit=True)
+    with region.view(), pytest.raises(BufferError, match=r"release them first$"):
+        region.commit(0, PAGE, "r")
+    with region.view(), pytest.raises(BufferError, match="force=True"):
+        region.protect(0, PAGE, "r")
+    region.release()
 
 
 def test_wrong_states() -> None:

@@ -260,6 +260,8 @@ def test_large_pages_that_are_not_there() -> None:
     assert caught.value.limit == "free large pages"
     with pytest.raises(ValueError, match="page_size= goes without"):
         Region(PAGE, page_size=sizes[0], placeholder=True)
+    with pytest.raises(ValueError, match="multiple of page_size"):
+        Region(PAGE, page_size=sizes[0], address=sizes[0] * 512 + PAGE)
     Region(PAGE, page_size=PAGE).release()
 
 
