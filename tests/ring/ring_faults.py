@@ -7,10 +7,10 @@ made an operation fail.
 
 from __future__ import annotations
 
+import _testcapi
 from collections.abc import Callable
 from typing import Any
 
-import _testcapi
 import numpy as np
 from growable import RingBuffer
 
