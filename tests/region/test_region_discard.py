@@ -182,6 +182,8 @@ def test_priorities() -> None:
         for priority in (0, 5, -1):
             with pytest.raises(ValueError, match="priority"):
                 region.discard(priority=priority)
+        region.discard(priority=None)
+        region.restore()
         if CAN["offer"]:
             region.discard(priority=1)
             assert region.restore() in ([], [(0, PAGE)])
