@@ -1,8 +1,9 @@
 """RingBuffer beside what is used without it: the rings of PyPI in one process, a Pipe between two.
 
 In one process each contestant takes in a piece and shows the newest items as one contiguous
-array, again and again. Between processes each carries messages of 64 KiB, and every byte of them is
-checked on arrival, by the same comparison. Peers that are not installed are left out.
+array, again and again; such a window is checked before. Between processes each carries messages of
+64 KiB, and every byte of them is checked on arrival, by the same comparison. Peers that are not
+installed are left out.
 
 What a reader would get wrong: the rings of PyPI copy their whole window for that array, so the
 ratio grows with the window. The smallest window here is the one to look at.
@@ -10,29 +11,19 @@ ratio grows with the window. The smallest window here is the one to look at.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import multiprocessing
-import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import Any
 
 import growable
 import numpy as np
-from bench import (
-    EXIT_MISSED,
-    Timer,
-    alternate,
-    environment,
-    heading,
-    positive,
-    print_json,
-    ratio_of,
-    table,
-)
+from bench import Timer, positive
+from contest import Row, contest, parser_of, tell, timer
 
 OURS = "RingBuffer"
 MESSAGE = 64 * 1024
@@ -43,28 +34,34 @@ TARGET = 3.0
 WINDOWS = ((1_000, 10, 20_000), (10_000, 100, 10_000), (100_000, 1_000, 1_000))
 
 
-def run_ours(window: int, piece: Any, count: int) -> None:
+# What runs there: window, piece, how often -> the last window.
+Work = Callable[[int, Any, int], Any]
+
+
+def run_ours(window: int, piece: Any, count: int) -> Any:
     ring = growable.RingBuffer(window + len(piece), float, overwrite=True)
     ring.extend(np.zeros(window))
     for _ in repeat(None, count):
         ring.extend(piece)
         ring.view(-window)
+    return ring.view(-window)
 
 
-def peer(module: str) -> Callable[[int, Any, int], None]:
+def peer(module: str) -> Work:
     kind = importlib.import_module(module).RingBuffer
 
-    def run(window: int, piece: Any, count: int) -> None:
+    def run(window: int, piece: Any, count: int) -> Any:
         ring = kind(window)
         ring.extend(np.zeros(window))
         for _ in repeat(None, count):
             ring.extend(piece)
             ring[:]
+        return ring[:]
 
     return run
 
 
-def peers() -> dict[str, Callable[[int, Any, int], None]]:
+def peers() -> dict[str, Work]:
     found = {}
     for name, module in (
         ("dvg-ringbuffer", "dvg_ringbuffer"),
@@ -77,15 +74,11 @@ def peers() -> dict[str, Callable[[int, Any, int], None]]:
     return found
 
 
-def timer(work: Callable[[int, Any, int], None], window: int, size: int, count: int) -> Timer:
-    piece = np.arange(float(size))
-
-    def run(_round: int) -> int:
-        start = time.perf_counter_ns()
-        work(window, piece, count)
-        return time.perf_counter_ns() - start
-
-    return run
+def check_window(work: Work, window: int, piece: Any) -> None:
+    count = 3
+    stream = np.concatenate([np.zeros(window), *([piece] * count)])
+    if not np.array_equal(work(window, piece, count), stream[-window:]):
+        sys.exit("the newest items are not those that came in last")
 
 
 # Between two processes.
@@ -111,6 +104,12 @@ def send_by_ring(ring: Any, connection: Any, count: int) -> None:
     connection.recv_bytes()
 
 
+def start(target: Callable[..., None], *args: Any) -> multiprocessing.Process:
+    process = multiprocessing.Process(target=target, args=args, daemon=True)
+    process.start()
+    return process
+
+
 def differ(number: int) -> None:
     sys.exit(f"message {number} has arrived with another content")
 
@@ -119,8 +118,7 @@ def receive_by_pipe(count: int, duplex: bool) -> int:
     ours, theirs = multiprocessing.Pipe()
     receiver, sender = multiprocessing.Pipe(duplex)
     expected = [bytearray(content) for content in messages()]
-    process = multiprocessing.Process(target=send_by_pipe, args=(sender, theirs, count))
-    process.start()
+    process = start(send_by_pipe, sender, theirs, count)
     ours.send_bytes(b"go")
     begun = time.perf_counter_ns()
     for number in range(count):
@@ -135,8 +133,7 @@ def receive_by_ring(count: int) -> int:
     ours, theirs = multiprocessing.Pipe()
     ring = growable.RingBuffer(RING)
     expected = [bytearray(content) for content in messages()]
-    process = multiprocessing.Process(target=send_by_ring, args=(ring, theirs, count))
-    process.start()
+    process = start(send_by_ring, ring, theirs, count)
     ours.send_bytes(b"go")
     begun = time.perf_counter_ns()
     for number in range(count):
@@ -152,78 +149,46 @@ def receive_by_ring(count: int) -> int:
 # The report.
 
 
-def rows_of(title: str, timers: dict[str, Timer], rounds: int, count: int) -> list[dict[str, Any]]:
-    times = alternate(timers, rounds)
-    rows = []
-    for name in timers:
-        ratio, target = ratio_of(times[name], times[OURS]), None if name == OURS else TARGET
-        rows.append(
-            {
-                "work": title,
-                "way": name,
-                "us": round(statistics.median(times[name]) / count / 1000, 2),
-                "ratio": round(ratio, 2),
-                "target": target,
-                "ok": target is None or ratio >= target,
-            }
-        )
-    return rows
-
-
-def measure_windows(rounds: int) -> list[dict[str, Any]]:
+def measure_windows(rounds: int, smoke: bool) -> Iterator[Row]:
     contestants = {OURS: run_ours, **peers()}
-    rows = []
-    for window, size, count in WINDOWS:
+    for window, size, often in WINDOWS:
+        piece, count = np.arange(float(size)), 10 if smoke else often
+        for work in contestants.values():
+            check_window(work, window, piece)
+        timers = {
+            name: timer(partial(work, window, piece, count)) for name, work in contestants.items()
+        }
         title = f"extend by {size}, newest {window}"
-        timers = {name: timer(work, window, size, count) for name, work in contestants.items()}
-        rows += rows_of(title, timers, rounds, count)
-    return rows
+        targets = dict.fromkeys(contestants.keys() - {OURS}, TARGET)
+        yield from contest(title, timers, targets, rounds=rounds, count=count)
 
 
-def measure_processes(rounds: int, count: int) -> list[dict[str, Any]]:
+def measure_processes(rounds: int, count: int) -> list[Row]:
     timers: dict[str, Timer] = {
         OURS: lambda _: receive_by_ring(count),
         "Pipe()": lambda _: receive_by_pipe(count, True),
         "Pipe(duplex=False)": lambda _: receive_by_pipe(count, False),
     }
-    return rows_of("64 KiB to another process", timers, rounds, count)
-
-
-def show(report: dict[str, Any]) -> None:
-    print(heading(report["environment"]))
-    print(f"Medians of {report['rounds']} rounds; ratio = the other's time / RingBuffer's.\n")
-    rows = [
-        [
-            f"{row['work']}, {row['way']}",
-            f"{row['us']:.2f} us",
-            f"{row['ratio']:.2f}",
-            "" if row["target"] is None else f">= {row['target']}",
-            "" if row["target"] is None else "ok" if row["ok"] else "MISSED",
-        ]
-        for row in report["rows"]
-    ]
-    print(table(["work", "each", "ratio", "target", ""], rows))
+    targets = dict.fromkeys(timers.keys() - {OURS}, TARGET)
+    title = "64 KiB to another process"
+    return contest(title, timers, targets, rounds=rounds, count=count)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Time rings in one process and between two.")
-    parser.add_argument("--rounds", type=positive, default=7, help="default: %(default)s")
+    parser = parser_of("Time rings in one process and between two.", rounds=7)
     parser.add_argument("--messages", type=positive, default=8000, help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
+    parser.add_argument(
+        "--smoke", action="store_true", help="little of each, to see that the results are right"
+    )
     options = parser.parse_args()
-    report = {
-        "environment": environment() | {"numpy": np.__version__},
-        "rounds": options.rounds,
-        "rows": measure_windows(options.rounds)
-        + measure_processes(options.rounds, options.messages),
-    }
-    if options.json:
-        print_json(report)
-    else:
-        show(report)
-    missed = any(not row["ok"] for row in report["rows"])
-    return EXIT_MISSED if options.check and missed else 0
+    if options.smoke:
+        options.rounds, options.messages = 1, 50
+    windows = measure_windows(options.rounds, options.smoke)
+    rows = [*windows, *measure_processes(options.rounds, options.messages)]
+    if options.smoke:  # so little of each that its time says nothing
+        print(f"{len(rows)} contestants, and all of what they gave was right")
+        return 0
+    return tell(options, rows, OURS)
 
 
 if __name__ == "__main__":

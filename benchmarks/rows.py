@@ -7,27 +7,14 @@ view while the rows arrive, which only an Array allows.
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import sys
-import time
 from array import array
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
-from typing import Any
 
 import numpy as np
-from bench import (
-    EXIT_MISSED,
-    Timer,
-    alternate,
-    environment,
-    heading,
-    positive,
-    print_json,
-    ratio_of,
-    table,
-)
+from contest import Row, contest, parser_of, tell, timer
 from growable import Array
 
 OURS = "Array"
@@ -154,69 +141,17 @@ WORK: dict[str, tuple[int, dict[str, Work], dict[str, float]]] = {
 }
 
 
-def timer(work: Work, count: int) -> Timer:
-    work(min(count, 1000))
-
-    def run(_round: int) -> int:
-        start = time.perf_counter_ns()
-        work(count)
-        return time.perf_counter_ns() - start
-
-    return run
-
-
-def measure(title: str, rounds: int) -> list[dict[str, Any]]:
+def measure(title: str, rounds: int) -> list[Row]:
     count, contestants, targets = WORK[title]
-    times = alternate({name: timer(work, count) for name, work in contestants.items()}, rounds)
-    rows = []
-    for name in contestants:
-        ratio, target = ratio_of(times[name], times[OURS]), targets.get(name)
-        rows.append(
-            {
-                "work": title,
-                "way": name,
-                "ns": round(statistics.median(times[name]) / count, 1),
-                "ratio": round(ratio, 2),
-                "target": target,
-                "ok": target is None or ratio >= target,
-            }
-        )
-    return rows
-
-
-def show(report: dict[str, Any]) -> None:
-    print(heading(report["environment"]))
-    print(f"Medians of {report['rounds']} rounds; ratio = the other's time / Array's.\n")
-    rows = [
-        [
-            f"{row['work']}, {row['way']}",
-            f"{row['ns']:.0f} ns",
-            f"{row['ratio']:.2f}",
-            "" if row["target"] is None else f">= {row['target']}",
-            "" if row["target"] is None else "ok" if row["ok"] else "MISSED",
-        ]
-        for row in report["rows"]
-    ]
-    print(table(["work", "each", "ratio", "target", ""], rows))
+    for work in contestants.values():
+        work(min(count, 1000))
+    timers = {name: timer(partial(work, count)) for name, work in contestants.items()}
+    return contest(title, timers, targets, rounds=rounds, count=count)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Time rows arriving, one by one and in pieces.")
-    parser.add_argument("--rounds", type=positive, default=9, help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
-    options = parser.parse_args()
-    report = {
-        "environment": environment() | {"numpy": np.__version__},
-        "rounds": options.rounds,
-        "rows": [row for title in WORK for row in measure(title, options.rounds)],
-    }
-    if options.json:
-        print_json(report)
-    else:
-        show(report)
-    missed = any(not row["ok"] for row in report["rows"])
-    return EXIT_MISSED if options.check and missed else 0
+    options = parser_of("Time rows arriving, one by one and in pieces.", rounds=9).parse_args()
+    return tell(options, (row for title in WORK for row in measure(title, options.rounds)), OURS)
 
 
 if __name__ == "__main__":

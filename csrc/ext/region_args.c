@@ -20,11 +20,7 @@ convert_address(PyObject *value, const char *what, uintptr_t *address)
         return 0;
     size_t found = PyLong_AsSize_t(number);
     bool failed = found == (size_t)-1 && PyErr_Occurred();
-    if (failed || found == 0) {
-        if (failed && !PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            Py_DECREF(number);
-            return 0;
-        }
+    if (failed || found == 0) { /* an OverflowError it can only be */
         PyErr_Format(PyExc_ValueError, "%s must be from 1 to %zu, not %S", what, SIZE_MAX, number);
         failed = true;
     }

@@ -230,27 +230,29 @@ Region_unwatch(PyObject *module, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
+static PyObject *
+attribute_of(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *attribute = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    Py_XDECREF(module);
+    return attribute;
+}
+
 /* from_module.function(hook), or from_module.function(keyword=hook). */
 static int
 register_hook(struct module_state *state, const char *from_module, const char *function,
               const char *keyword, const char *hook_name)
 {
-    PyObject *from = PyImport_ImportModule(from_module);
-    PyObject *registrar = from == NULL ? NULL : PyObject_GetAttrString(from, function);
-    PyObject *hook = PyObject_GetAttrString(state->module, hook_name), *args = NULL, *kwargs = NULL;
-    if (hook != NULL && keyword == NULL)
-        args = Py_BuildValue("(O)", hook);
-    else if (hook != NULL) {
-        args = PyTuple_New(0);
-        kwargs = Py_BuildValue("{sO}", keyword, hook);
-    }
-    PyObject *result = registrar == NULL || args == NULL ? NULL
-                                                         : PyObject_Call(registrar, args, kwargs);
-    Py_XDECREF(kwargs);
-    Py_XDECREF(args);
+    PyObject *registrar = attribute_of(from_module, function), *names = NULL, *result = NULL;
+    PyObject *hook = registrar == NULL ? NULL : PyObject_GetAttrString(state->module, hook_name);
+    if (hook != NULL && keyword != NULL)
+        names = Py_BuildValue("(s)", keyword);
+    if (hook != NULL && (keyword == NULL || names != NULL))
+        result = PyObject_Vectorcall(registrar, &hook, keyword == NULL, names);
+    Py_XDECREF(names);
     Py_XDECREF(hook);
     Py_XDECREF(registrar);
-    Py_XDECREF(from);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }

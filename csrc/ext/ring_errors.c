@@ -39,7 +39,7 @@ raise_opening(RingObject *self, int error, const char *operation)
 {
     const struct ring *r = &self->ring;
     if (error == RING_NO_ITEMS)
-        PyErr_Format(PyExc_ValueError, "%s: capacity must be at least 1", operation);
+        PyErr_Format(PyExc_ValueError, "%s: capacity and item size must be at least 1", operation);
     else if (error == RING_TOO_LARGE)
         PyErr_Format(PyExc_ValueError, "%s: no RingBuffer can have %zu items", operation,
                      r->failed_size);

@@ -25,7 +25,7 @@ make_section(RingObject *self, size_t capacity, size_t item_size)
     size_t size = ring_section_size(capacity, item_size);
     if (size == 0) {
         self->ring.failed_size = capacity;
-        return Ring_raise(self, capacity == 0 ? RING_NO_ITEMS : RING_TOO_LARGE, "RingBuffer");
+        return Ring_raise(self, item_size == 0 ? RING_NO_ITEMS : RING_TOO_LARGE, "RingBuffer");
     }
     PyObject *type = (PyObject *)ring_state(self)->section_type;
     self->section = PyObject_CallFunction(type, "n", (Py_ssize_t)size);

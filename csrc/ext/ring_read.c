@@ -63,7 +63,9 @@ take(RingObject *self, size_t count, const char *operation)
 {
     struct ring_items items;
     PyObject *bytes = empty_bytes(self, count);
-    if (bytes == NULL)
+    char *start = bytes == NULL ? NULL : bytes_of(self, bytes);
+    PyObject *result = Ring_wrap(self, bytes); /* while it may fail */
+    if (result == NULL)
         return NULL;
     int error = ring_claim(&self->ring, RING_READER);
     if (error == RING_OK)
@@ -71,12 +73,12 @@ take(RingObject *self, size_t count, const char *operation)
     if (error == RING_OK && items.count < count)
         error = RING_SHORT;
     if (error == RING_OK && count != 0) {
-        memcpy(bytes_of(self, bytes), items.start, count * self->ring.item_size);
+        memcpy(start, items.start, count * self->ring.item_size);
         error = ring_drop(&self->ring, count);
     }
     if (error == RING_OK)
-        return Ring_wrap(self, bytes);
-    Py_DECREF(bytes);
+        return result;
+    Py_DECREF(result);
     Ring_raise(self, error, operation);
     return NULL;
 }

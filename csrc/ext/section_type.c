@@ -57,10 +57,7 @@ allocate(PyTypeObject *type)
     SectionObject *self = (SectionObject *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    PyObject *module = PyType_GetModule(type);
-    self->module = Py_XNewRef(module);
-    if (module == NULL)
-        Py_CLEAR(self);
+    self->module = Py_NewRef(PyType_GetModule(type));
     return self;
 }
 

@@ -129,7 +129,8 @@ int vmem_commit(void *address, size_t size);
 int vmem_decommit(void *address, size_t size);
 
 /* committed -> committed. Each page keeps its contents or becomes zero, at the system's leisure,
- * until it is written next: the caller must not rely on either. Needs can_discard. */
+ * until it is written next: the caller must not rely on either. Systems refuse pages that are locked;
+ * on Linux no page of the range has lost its contents then. Needs can_discard. */
 int vmem_discard(void *address, size_t size);
 
 /* committed -> committed, with another access. Contents are kept. After a failure on a range as

@@ -375,8 +375,14 @@ int vmem_decommit(void *address, size_t size)
     return mmap(address, size, PROT_NONE, flags, -1, 0) != MAP_FAILED ? 0 : errno;
 }
 
+/* The kernel works from mapping to mapping and stops at the first that is locked or missing; what it
+ * did before stays done. msync, which has nothing to write for private pages, looks for both.
+ * A kernel that lacks MADV_FREE says EINVAL, as it does for large pages. */
 int vmem_discard(void *address, size_t size)
 {
+    if (msync(address, size, MS_ASYNC | MS_INVALIDATE) != 0) {
+        return errno;
+    }
     int error = linux_advise(address, size, MADV_FREE);
     return error == EINVAL ? linux_advise(address, size, MADV_DONTNEED) : error;
 }

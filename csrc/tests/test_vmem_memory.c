@@ -301,6 +301,27 @@ static void discard_is_taken_back_or_not(void)
     CHECK(vmem_release(start, size) == 0);
 }
 
+/* A system that stops at the locked page must not have begun with those before it. */
+static void refused_discard_loses_nothing(void)
+{
+    size_t page = query().page_size;
+    size_t size = some_size();
+    unsigned char *start = reserve_committed(size, 6);
+    if (!LOCKS_ARE_REAL || is_emulated() || vmem_lock(start + 2 * page, page) != 0) {
+        SKIP("the system lets nothing be locked");
+    }
+    int error = vmem_discard(start, size);
+#ifdef __linux__
+    CHECK(error != 0);
+    CHECK(holds_only(start, size, 6));
+    CHECK(vmem_discard(start, 2 * page) == 0);
+#endif
+    CHECK(holds_only(start + 2 * page, page, 6) || error == 0);
+    CHECK(vmem_unlock(start + 2 * page, page) == 0);
+    CHECK(vmem_discard(start, size) == 0);
+    CHECK(vmem_release(start, size) == 0);
+}
+
 static void offer_is_reclaimed_or_refused(void)
 {
     size_t size = some_size();
@@ -330,6 +351,7 @@ static const struct check_test tests[] = {
     TEST(prefetch_changes_nothing),
     TEST(caching_is_set_or_refused),
     TEST(discard_is_taken_back_or_not),
+    TEST(refused_discard_loses_nothing),
     TEST(offer_is_reclaimed_or_refused),
 };
 

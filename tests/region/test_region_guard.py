@@ -485,7 +485,7 @@ if child == 0:
     region.view()[P] = 7
     until(lambda: seen == [0, P])
     assert region.guard_hits() == [0, P]
-    os._exit(0)
+    sys.exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert region.guard_hits() == [0]
 assert region.view()[P] == 1
@@ -494,8 +494,58 @@ until(lambda: seen == [0, P])
     )
 
 
+@pytest.mark.parametrize("hook", ["os.register_at_fork", "atexit.register"])
+def test_no_on_hit_without_its_hooks(hook: str) -> None:
+    run_child(
+        SETUP
+        + f"""
+import atexit
+region = committed(2)
+seen = []
+before = {hook}
+del {hook}
+try:
+    region.guard(0, None, seen.append)
+except AttributeError:
+    assert region.view()[0] == 1 and region.guard_hits() == []
+else:
+    raise SystemExit("no exception")
+{hook} = before
+region.guard(0, P, seen.append)
+assert region.view()[0] == 1
+until(lambda: seen == [0])
+"""
+    )
+
+
+def test_a_hit_waits_while_too_many_calls_are_pending() -> None:
+    run_child(
+        SETUP
+        + """
+import ctypes, threading
+add = ctypes.pythonapi.Py_AddPendingCall
+nothing = ctypes.cast(ctypes.pythonapi.PyErr_Occurred, ctypes.c_void_p)  # returns 0
+region = committed(2)
+seen = []
+region.guard(0, None, seen.append)
+view = region.view()
+
+def fill():
+    while add(nothing, None) == 0:
+        pass
+    view[P] = 2
+    time.sleep(0.2)
+
+thread = threading.Thread(target=fill)
+thread.start()
+thread.join()  # the main thread runs no pending call
+until(lambda: seen == [P])
+"""
+    )
+
+
 @pytest.mark.skipif(not hasattr(_core, "_fault_arm"), reason="no build of the fault preset")
-def test_every_call_into_the_system_is_refused_in_turn() -> None:
+def test_a_refused_call_into_the_system_guards_nothing() -> None:
     result = run_child(
         SETUP
         + """

@@ -109,6 +109,13 @@ def test_replace_with_each_access() -> None:
         region.commit(2 * UNIT, 1)
 
 
+def test_replace_knows_its_access() -> None:
+    with made() as region:
+        with pytest.raises(ValueError, match="access must be"):
+            region.replace(0, region.size, access="x")  # type: ignore[arg-type]
+        assert states(region) == [("placeholder", 0, 8)]
+
+
 def test_and_back() -> None:
     with made() as region:
         region.replace(0, None)
