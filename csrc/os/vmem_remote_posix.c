@@ -4,11 +4,8 @@
  * with advice, but not reserve, commit or protect them. macOS can, with a right that only debuggers
  * get, so it is left out.
  */
+#include "vmem_posix.h"
 #include "vmem_remote.h"
-
-#include <errno.h>
-
-#define UNSUPPORTED ENOTSUP
 
 int vmem_remote_open(intptr_t handle, intptr_t *process)
 {
