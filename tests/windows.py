@@ -42,10 +42,16 @@ NOT_UNDER_WINE = {
         "/proc is there and counts Wine's own descriptors"
     ),
     "region/test_region_discard.py::test_decommit_ends_a_discard": (
-        "MEM_RESET_UNDO is refused, so all that was discarded counts as lost"
+        "it drops at once what is discarded (MEM_RESET)"
     ),
     "region/test_region_threads.py::test_threads_on_pages_of_their_own": (
-        "MEM_RESET_UNDO is refused, so all that was discarded counts as lost"
+        "it drops at once what is discarded (MEM_RESET)"
+    ),
+    "region/test_region_windows.py::test_caching_is_what_was_asked_for": (
+        "VirtualQuery does not tell of PAGE_NOCACHE and PAGE_WRITECOMBINE"
+    ),
+    "region/test_region_windows.py::test_large_pages_without_the_privilege": (
+        "it tells of large pages, and refuses them with another error"
     ),
 }
 

@@ -81,6 +81,7 @@ query_capabilities(const struct vmem_info *info, struct env_facts *facts)
     facts->set_caching = info->can_set_caching;
     facts->undo_discard = info->can_undo_discard;
     facts->offer = info->can_offer;
+    facts->other_process = info->can_other_process;
     facts->placeholder = info->can_placeholder;
     facts->prefer_node = info->can_prefer_node;
     facts->query_node = info->can_query_node;
@@ -140,6 +141,12 @@ const char *
 env_lock_limit(const struct buffer_env *env)
 {
     return env->pool->info.lock_limit == VMEM_NO_LIMIT ? "memory" : "RLIMIT_MEMLOCK";
+}
+
+const char *
+env_missing_privilege(int error)
+{
+    return vmem_missing_privilege(error);
 }
 
 void

@@ -57,6 +57,7 @@ struct env_facts {
     const char *thp;        /* "unsupported", "never", "advised" or "always" */
     bool reserve_lazy, discard, populate, advise_huge, name, remap, query_resident;
     bool lock, prefetch, large_pages, query_memory, set_caching, undo_discard, offer;
+    bool other_process;
     bool placeholder, prefer_node, query_node, write_watch; /* after env_probe */
     struct env_settings settings;          /* in force */
     size_t reservations, reserved_bytes;   /* with buffers or idle */
@@ -78,6 +79,9 @@ bool env_has_huge_pages(const struct buffer_env *env);
 const char *env_reservation_limit(const struct buffer_env *env);
 const char *env_commit_limit(const struct buffer_env *env);
 const char *env_lock_limit(const struct buffer_env *env);
+
+/* The privilege that the system's error says is missing, or NULL. */
+const char *env_missing_privilege(int error);
 
 /* The system's text for its error code; for 0 and below, that our own limits refused. */
 void env_describe_error(int error, char *text, size_t size);

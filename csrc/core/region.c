@@ -1,4 +1,4 @@
-/* region.c - reserve, commit, decommit, protect, release, lock, and the live exports.
+/* region.c - reserve, commit, decommit, protect, release, lock.
  *
  * What a reader would get wrong: room in the list of runs is made before the system is called, so
  * that nothing can fail between a call that succeeded and the note of it.
@@ -65,6 +65,12 @@ region_check_readable(struct region *r, struct page_range range)
     return REGION_OK;
 }
 
+int
+region_check_ours(const struct region *r)
+{
+    return r->process == VMEM_THIS_PROCESS ? REGION_OK : REGION_ELSEWHERE;
+}
+
 static int
 check_access(const struct region *r, unsigned access)
 {
@@ -95,91 +101,6 @@ region_pages(struct region *r, size_t offset, size_t length, struct page_range *
     range->first = offset / r->page_size;
     range->count = (offset + length - 1) / r->page_size - range->first + 1;
     return REGION_OK;
-}
-
-/* Exports. */
-
-static bool
-overlaps(const struct region *r, const struct region_export *export, struct page_range range)
-{
-    size_t start = range.first * r->page_size, end = start + region_bytes(r, range);
-    return export->offset < end && start < export->offset + export->length;
-}
-
-int
-region_check_exports(struct region *r, struct page_range range, unsigned access)
-{
-    size_t hurt = 0;
-    for (const struct region_export *e = r->exports; e != NULL; e = e->next) {
-        bool allowed = access_reads(access) && (access_writes(access) || !e->writable);
-        if (allowed || !overlaps(r, e, range))
-            continue;
-        r->failed_offset = e->offset;
-        hurt++;
-    }
-    r->failed_size = hurt;
-    return hurt == 0 ? REGION_OK : REGION_EXPORTED;
-}
-
-/* How many pages from `first` on can be read. */
-static size_t
-count_accessible(const struct region *r, size_t first)
-{
-    struct page_range rest = {first, r->pages.total - first};
-    PAGES_EACH(&r->pages, rest, span)
-        if (!access_reads(span.traits.access) || span.traits.discarded)
-            return span.first - first;
-    return rest.count;
-}
-
-static int
-check_exportable(struct region *r, struct page_range range, bool *writable)
-{
-    *writable = true;
-    PAGES_EACH(&r->pages, range, span) {
-        if (!access_reads(span.traits.access) || span.traits.discarded)
-            return region_wrong_state(r, &span);
-        *writable = *writable && access_writes(span.traits.access);
-    }
-    return REGION_OK;
-}
-
-int
-region_export_begin(struct region *r, size_t offset, size_t length, struct region_export *export)
-{
-    struct page_range range;
-    int error = region_pages(r, offset, length, &range);
-    if (error != REGION_OK)
-        return error;
-    if (length == REGION_TO_THE_END) {
-        size_t pages = count_accessible(r, range.first);
-        range.count = pages == 0 ? 1 : pages; /* the page that is not is found just below */
-        length = (range.first + range.count) * r->page_size - offset;
-    }
-    error = check_exportable(r, range, &export->writable);
-    if (error != REGION_OK)
-        return error;
-    export->offset = offset;
-    export->length = length;
-    export->previous = NULL;
-    export->next = r->exports;
-    if (r->exports != NULL)
-        r->exports->previous = export;
-    r->exports = export;
-    r->export_count++;
-    return REGION_OK;
-}
-
-void
-region_export_end(struct region *r, struct region_export *export)
-{
-    if (export->previous != NULL)
-        export->previous->next = export->next;
-    else
-        r->exports = export->next;
-    if (export->next != NULL)
-        export->next->previous = export->previous;
-    r->export_count--;
 }
 
 /* Pieces. */
@@ -217,11 +138,13 @@ region_each_piece(struct region *r, struct page_range range, region_act *act, un
     return 0;
 }
 
-/* Tells the environment how much is committed; it keeps books by the base. */
+/* Tells the environment how much is committed; it keeps books by the base, and of this process. */
 void
 region_tell_committed(struct region *r)
 {
     size_t committed = pages_in_state(&r->pages, PAGES_COMMITTED) * r->page_size;
+    if (r->process != VMEM_THIS_PROCESS)
+        return;
     if (committed != r->told_committed)
         r->env->committed(r->env->context, r->base, committed);
     r->told_committed = committed;
@@ -262,6 +185,8 @@ check_capabilities(struct region *r)
         return region_lacks(r, "placeholder");
     if (o->write_watch && !info->can_write_watch)
         return region_lacks(r, "write_watch");
+    if (o->process != VMEM_THIS_PROCESS && !info->can_other_process)
+        return region_lacks(r, "other_process");
     return REGION_OK;
 }
 
@@ -283,13 +208,21 @@ work_out_size(struct region *r)
 }
 
 static int
-reserve(struct region *r)
+ask_for_addresses(struct region *r, void **address)
 {
     struct vmem_place place = place_of(&r->options, region_info(r)->granularity);
+    if (r->process != VMEM_THIS_PROCESS)
+        return vmem_remote_reserve(r->process, r->reserved, &place, address);
+    return vmem_reserve_at(r->reserved, &place, address);
+}
+
+static int
+reserve(struct region *r)
+{
     void *address;
-    int error = vmem_reserve_at(r->reserved, &place, &address);
+    int error = ask_for_addresses(r, &address);
     if (error != 0 && !vmem_is_occupied(error) && pool_relieve(r->env->pool))
-        error = vmem_reserve_at(r->reserved, &place, &address);
+        error = ask_for_addresses(r, &address);
     if (error == 0) {
         r->base = address;
         return REGION_OK;
@@ -326,10 +259,27 @@ commit_at_once(struct region *r)
     return region_protect(r, all, r->options.access, REGION_CACHED, true);
 }
 
+/* A handle of our own, since the caller may close his. */
+static int
+open_process(struct region *r)
+{
+    if (r->options.process == VMEM_THIS_PROCESS)
+        return REGION_OK;
+    r->system_error = vmem_remote_open(r->options.process, &r->process);
+    return r->system_error == 0 ? REGION_OK : REGION_NOT_RESERVED;
+}
+
+static void
+close_process(struct region *r)
+{
+    if (r->process != VMEM_THIS_PROCESS)
+        vmem_remote_close(r->process);
+}
+
 static void
 show_name(struct region *r, const char *name)
 {
-    if (name != NULL && region_info(r)->can_name)
+    if (name != NULL && r->process == VMEM_THIS_PROCESS && region_info(r)->can_name)
         (void)vmem_name(r->base, r->reserved, name);
 }
 
@@ -347,12 +297,15 @@ region_open(struct region *r, struct buffer_env *env, const struct region_option
         return error;
     if (!work_out_size(r))
         return REGION_OUT_OF_RANGE;
-    error = set_up(r);
+    error = open_process(r);
     if (error != REGION_OK)
         return error;
-    error = reserve(r);
+    error = set_up(r);
+    if (error == REGION_OK)
+        error = reserve(r);
     if (error != REGION_OK) {
         pages_free(&r->pages);
+        close_process(r);
         return error;
     }
     r->released = false;
@@ -363,6 +316,16 @@ region_open(struct region *r, struct buffer_env *env, const struct region_option
     return error;
 }
 
+/* A process that has ended has given them back already. */
+static void
+release_addresses(struct region *r)
+{
+    if (r->process != VMEM_THIS_PROCESS)
+        (void)vmem_remote_release(r->process, r->base, r->reserved);
+    else
+        (void)vmem_release(r->base, r->reserved);
+}
+
 void
 region_close(struct region *r)
 {
@@ -371,7 +334,8 @@ region_close(struct region *r)
     if (r->told_committed != 0)
         r->env->committed(r->env->context, r->base, 0);
     region_close_guard(r);
-    (void)vmem_release(r->base, r->reserved);
+    release_addresses(r);
+    close_process(r);
     pages_free(&r->pages);
     r->env->free(r->env->context, r->witnesses);
     r->witnesses = NULL;
@@ -398,17 +362,24 @@ region_release(struct region *r, bool force)
 static int
 commit_piece(struct region *r, struct page_range part, unsigned access)
 {
-    return vmem_commit_as(region_address(r, part), region_bytes(r, part), (enum vmem_access)access);
+    char *address = region_address(r, part);
+    size_t size = region_bytes(r, part);
+    if (r->process != VMEM_THIS_PROCESS)
+        return vmem_remote_commit(r->process, address, size, (enum vmem_access)access);
+    return vmem_commit_as(address, size, (enum vmem_access)access);
 }
 
 /* Pages that are copied when they are written have an access of their own. */
 static int
 protect_piece(struct region *r, struct page_range part, unsigned access)
 {
+    char *address = region_address(r, part);
+    size_t size = region_bytes(r, part);
+    if (r->process != VMEM_THIS_PROCESS)
+        return vmem_remote_protect(r->process, address, size, (enum vmem_access)access);
     if (pages_at(&r->pages, part.first)->traits.mapped_as == ACCESS_WC)
-        return section_protect_copy(region_address(r, part), region_bytes(r, part),
-                                    (enum section_access)access);
-    return vmem_protect(region_address(r, part), region_bytes(r, part), (enum vmem_access)access);
+        return section_protect_copy(address, size, (enum section_access)access);
+    return vmem_protect(address, size, (enum vmem_access)access);
 }
 
 static int
@@ -416,6 +387,8 @@ decommit_piece(struct region *r, struct page_range part, unsigned access)
 {
     struct vmem_place place = place_of(&r->options, region_info(r)->granularity);
     (void)access;
+    if (r->process != VMEM_THIS_PROCESS)
+        return vmem_remote_decommit(r->process, region_address(r, part), region_bytes(r, part));
     return vmem_decommit_at(region_address(r, part), region_bytes(r, part), &place);
 }
 
@@ -453,7 +426,7 @@ note_access(struct region *r, struct page_range range, enum pages_state from, un
 static void
 flush_if_executable(struct region *r, struct page_range range, unsigned access)
 {
-    if (access_executes(access))
+    if (access_executes(access) && r->process == VMEM_THIS_PROCESS)
         (void)vmem_flush_instructions(region_address(r, range), region_bytes(r, range));
 }
 
@@ -542,7 +515,9 @@ region_protect(struct region *r, struct page_range range, unsigned access,
     static region_act *const acts[] = {protect_piece, protect_uncached, protect_write_combined};
     if (caching != REGION_CACHED && !region_info(r)->can_set_caching)
         return region_lacks(r, "set_caching");
-    int error = check_access(r, access);
+    int error = caching != REGION_CACHED ? region_check_ours(r) : REGION_OK;
+    if (error == REGION_OK)
+        error = check_access(r, access);
     if (error == REGION_OK)
         error = check_whole(r, range);
     if (error == REGION_OK)
@@ -620,7 +595,9 @@ static int
 act_on_readable(struct region *r, struct page_range range, region_act *act, int failure)
 {
     size_t done;
-    int error = region_check_readable(r, range);
+    int error = region_check_ours(r);
+    if (error == REGION_OK)
+        error = region_check_readable(r, range);
     if (error == REGION_OK)
         error = region_check_unguarded(r, range);
     if (error == REGION_OK)

@@ -13,6 +13,10 @@
  * What a reader would get wrong: `force` skips the check of live exports and nothing else. An export
  * whose pages are gone faults when it is used.
  *
+ * The pages may be those of another process, where the system has that (options.process). Then
+ * `base` is an address there: nothing may look at it, and only commit, decommit, protect, query and
+ * release do anything.
+ *
  * Not thread-safe: the caller serialises all calls on one region and on its environment. A region
  * belongs to one process; after a fork the child has a copy of its own.
  */
@@ -44,6 +48,7 @@ enum region_error {
     REGION_NOT_WATCHED,    /* made without `write_watch` */
     REGION_UNSUPPORTED,    /* the system lacks `feature` */
     REGION_SECTION,        /* the section refused, or what it is: section_error */
+    REGION_ELSEWHERE,      /* of no use for pages of another process */
     REGION_RELEASED,
     REGION_SYSTEM          /* another system call failed: system_error */
 };
@@ -57,6 +62,7 @@ struct region_options {
     uintptr_t highest;  /* 0, or the last */
     size_t page_size;   /* 0: ordinary pages; else large ones, committed at once */
     int numa_node;      /* or REGION_NO_NODE */
+    intptr_t process;   /* 0: ours; else the handle of another, which stays the caller's */
     uint8_t access;     /* of what is committed at once */
     bool commit;
     bool top_down;
@@ -97,6 +103,7 @@ struct region {
     struct buffer_env *env;
     struct region_options options; /* without the name */
     uint32_t last_piece;
+    intptr_t process;      /* 0, or our own handle of the process whose pages they are */
     size_t told_committed; /* what the environment was told last */
     bool released;
     size_t failed_offset;
@@ -179,7 +186,7 @@ void region_export_end(struct region *r, struct region_export *export);
 /* REGION_EXPORTED if an export overlaps the range and could not do with `access` what it may do. */
 int region_check_exports(struct region *r, struct page_range range, unsigned access);
 
-/* What the system says about a run of pages. */
+/* What the system says about a run of pages; nothing, of those of another process. */
 struct region_memory {
     size_t resident; /* bytes */
     size_t huge;     /* bytes, among the resident ones */

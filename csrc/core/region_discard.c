@@ -217,7 +217,9 @@ region_discard(struct region *r, struct page_range range, int priority, bool for
         return region_lacks(r, "offer");
     if (!info->can_discard)
         return region_lacks(r, "discard");
-    int error = r->options.page_size != 0 ? REGION_LARGE_PAGES : check_discardable(r, range);
+    int error = r->options.page_size != 0 ? REGION_LARGE_PAGES : region_check_ours(r);
+    if (error == REGION_OK)
+        error = check_discardable(r, range);
     if (error == REGION_OK)
         error = region_check_unguarded(r, range);
     if (error == REGION_OK && !force)

@@ -161,7 +161,9 @@ arm_all(struct region *r, struct page_range range)
 int
 region_guard(struct region *r, struct page_range range)
 {
-    int error = check_guardable(r, range);
+    int error = region_check_ours(r);
+    if (error == REGION_OK)
+        error = check_guardable(r, range);
     if (error != REGION_OK)
         return error;
     region_settle_guards(r);

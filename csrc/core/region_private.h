@@ -8,6 +8,7 @@
 
 #include "pool.h"
 #include "region.h"
+#include "vmem_remote.h"
 
 /* A set of states, for region_check_states. */
 #define STATE_BIT(state) (1u << (state))
@@ -29,6 +30,9 @@ int region_lacks(struct region *r, const char *feature);
 typedef int region_act(struct region *r, struct page_range part, unsigned access);
 int region_each_piece(struct region *r, struct page_range range, region_act *act, unsigned access,
                       size_t *done);
+
+/* REGION_ELSEWHERE if the pages are those of another process. */
+int region_check_ours(const struct region *r);
 
 /* Tells the environment how much is committed now. */
 void region_tell_committed(struct region *r);

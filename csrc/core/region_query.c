@@ -44,6 +44,8 @@ region_query_memory(struct region *r, struct page_range range, struct region_mem
     const struct vmem_info *info = region_info(r);
     const char *address = region_address(r, range), *end = address + region_bytes(r, range);
     *memory = (struct region_memory){0, 0, REGION_NO_NODE};
+    if (r->process != VMEM_THIS_PROCESS)
+        return REGION_OK;
     if (!info->can_query_memory && !info->can_query_resident)
         return region_lacks(r, "query_resident");
     while (address < end) {

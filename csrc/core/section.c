@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "vmem_remote.h"
 #include "vmem_section.h"
 
 _Static_assert((int)SECTION_ACCESS_NONE == (int)VMEM_NO_ACCESS, "numbers of access");
@@ -358,6 +359,20 @@ int section_seal(struct section *s)
                                           : fail(s, SECTION_SYSTEM, error);
     }
     take(s, &os);
+    return SECTION_OK;
+}
+
+int section_share(struct section *s, intptr_t process, intptr_t *theirs)
+{
+    if (!s->open) {
+        return fail(s, SECTION_CLOSED, 0);
+    }
+    int error = vmem_remote_share(process, s->pages, theirs);
+    if (error != 0) {
+        return vmem_is_unsupported(error) ? fail_unsupported(s, "other_process")
+                                          : fail(s, SECTION_SYSTEM, error);
+    }
+    s->handed_on = true;
     return SECTION_OK;
 }
 

@@ -108,6 +108,9 @@ int section_resize(struct section *s, size_t size);
 /* Nobody can write to the pages, or change their number, ever again. */
 int section_seal(struct section *s);
 
+/* A handle that means the section in another process, which `process` is a handle of. */
+int section_share(struct section *s, intptr_t process, intptr_t *theirs);
+
 /* ---- mappings ---------------------------------------------------------------------------- */
 
 struct section_view {

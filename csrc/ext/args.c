@@ -100,3 +100,21 @@ args_name(PyObject *name)
     PyErr_SetString(PyExc_ValueError, "name must not contain a null character");
     return NULL;
 }
+
+int
+args_process(PyObject *value, void *process)
+{
+    PyObject *number = PyNumber_Index(value);
+    if (number == NULL)
+        return 0;
+    Py_ssize_t found = PyLong_AsSsize_t(number);
+    bool wrong = found <= 0;
+    if (wrong) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "process must be the handle of a process, a number from 1 "
+                                       "on, not %S", number);
+    }
+    Py_DECREF(number);
+    *(intptr_t *)process = found;
+    return !wrong;
+}

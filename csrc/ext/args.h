@@ -32,4 +32,7 @@ bool args_is_text(PyObject *value, const char *text);
 /* The UTF-8 of a name, which belongs to the argument; NULL with an exception. */
 const char *args_name(PyObject *name);
 
+/* A converter for "O&": the handle of a process, an intptr_t. */
+int args_process(PyObject *value, void *process);
+
 #endif

@@ -159,6 +159,7 @@ build_capabilities(const struct env_facts *facts)
         {"undo_discard", facts->undo_discard},   {"offer", facts->offer},
         {"placeholder", facts->placeholder},     {"prefer_node", facts->prefer_node},
         {"query_node", facts->query_node},       {"write_watch", facts->write_watch},
+        {"other_process", facts->other_process}, {"physical_pages", false},
     };
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < Py_ARRAY_LENGTH(all); i++)

@@ -53,8 +53,8 @@ Region_access_or_copy(PyObject *value, void *access)
 /* The options of Region(). */
 
 struct given {
-    PyObject *size, *address, *alignment, *lowest, *highest, *numa_node, *page_size, *name;
-    int commit, top_down, executable, placeholder, write_watch;
+    PyObject *size, *address, *alignment, *lowest, *highest, *numa_node, *page_size, *process, *name;
+    int commit, top_down, executable, placeholder, write_watch, physical;
     unsigned access;
 };
 
@@ -63,15 +63,16 @@ parse_given(PyObject *args, PyObject *kwargs, struct given *g)
 {
     static char *keywords[] = {"size", "commit", "access", "address", "alignment", "lowest",
                                "highest", "top_down", "numa_node", "page_size", "executable",
-                               "placeholder", "write_watch", "name", NULL};
+                               "placeholder", "write_watch", "physical", "process", "name",
+                               NULL};
     *g = (struct given){.address = Py_None, .alignment = Py_None, .lowest = Py_None,
                         .highest = Py_None, .numa_node = Py_None, .page_size = Py_None,
-                        .name = Py_None, .access = ACCESS_RW};
+                        .process = Py_None, .name = Py_None, .access = ACCESS_RW};
     return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$pO&OOOOpOOpppO:Region", keywords, &g->size, &g->commit,
+               args, kwargs, "O|$pO&OOOOpOOppppOO:Region", keywords, &g->size, &g->commit,
                Region_access, &g->access, &g->address, &g->alignment, &g->lowest, &g->highest,
                &g->top_down, &g->numa_node, &g->page_size, &g->executable, &g->placeholder,
-               &g->write_watch, &g->name)
+               &g->write_watch, &g->physical, &g->process, &g->name)
                ? 0 : -1;
 }
 
@@ -110,7 +111,8 @@ convert_options(const struct given *g, struct region_options *o)
         !convert_address(g->lowest, "lowest", &o->lowest) ||
         !convert_address(g->highest, "highest", &o->highest) ||
         !convert_address(g->page_size, "page_size", &page_size) ||
-        !convert_node(g->numa_node, &o->numa_node))
+        !convert_node(g->numa_node, &o->numa_node) ||
+        (g->process != Py_None && !args_process(g->process, &o->process)))
         return -1;
     o->alignment = alignment;
     o->page_size = page_size;
@@ -188,6 +190,28 @@ check_kind(struct region_options *o, const struct env_facts *facts)
     return 0;
 }
 
+/* Those of another process are as plain as can be. */
+static int
+check_elsewhere(const struct region_options *o)
+{
+    if (o->process != 0 && (o->page_size != 0 || o->placeholder || o->write_watch))
+        return bad("Region: process= goes without page_size=, placeholder= and write_watch=");
+    return 0;
+}
+
+/* MEM_PHYSICAL gives pages that never leave memory, to those who may lock any. A section does
+ * without that privilege all that can be done with it otherwise. */
+static int
+refuse_physical(struct module_state *state)
+{
+    struct failure failure = {.kind = ERROR_UNSUPPORTED, .operation = "Region",
+                              .limit = "SeLockMemoryPrivilege"};
+    return errors_raise_failure(state, &failure,
+        PyUnicode_FromString("Region: windows onto physical pages (AWE) are not built, as they need "
+                             "the privilege SeLockMemoryPrivilege; map a Section piece by piece "
+                             "into a Region made with placeholder=True"));
+}
+
 int
 Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwargs,
                      struct region_options *options, PyObject **name)
@@ -198,10 +222,13 @@ Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwarg
     if (parse_given(args, kwargs, &g) < 0 || convert_options(&g, options) < 0 ||
         (g.name != Py_None && (text = args_name(g.name)) == NULL))
         return -1;
+    if (g.physical)
+        return refuse_physical(state);
     if (options->size == 0)
         return bad("Region: size must be at least 1");
     env_query(&state->env, &facts);
-    if (check_place(options, &facts) < 0 || check_kind(options, &facts) < 0)
+    if (check_place(options, &facts) < 0 || check_kind(options, &facts) < 0 ||
+        check_elsewhere(options) < 0)
         return -1;
     *name = g.name == Py_None ? NULL : g.name;
     options->name = text;

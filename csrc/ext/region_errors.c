@@ -98,6 +98,11 @@ static const char *
 reservation_limit(const RegionObject *self)
 {
     const struct region_options *o = &self->region.options;
+    const char *privilege = env_missing_privilege(self->region.system_error);
+    if (privilege != NULL)
+        return privilege;
+    if (o->process != 0)
+        return "process=";
     if (o->page_size != 0)
         return "free large pages";
     if (o->lowest != 0 || o->highest != 0)
@@ -223,6 +228,9 @@ Region_raise(const RegionObject *self, int error, const char *operation)
         return errors_raise_unsupported(region_state(self), operation, self->region.feature);
     case REGION_SECTION: /* of map and replace alone, which tell by Section_raise */
         break;
+    case REGION_ELSEWHERE:
+        return raise_state(self, operation, "the pages are those of another process (process=), of no "
+                                            "use here; share() a Section to see the same ones");
     case REGION_RELEASED:
         return raise_state(self, operation, "the Region is released");
     case REGION_SYSTEM:

@@ -125,8 +125,9 @@ Region_repr(PyObject *op)
     if (r->released)
         return PyUnicode_FromString("<released growable.Region>");
     size_t committed = pages_in_state(&r->pages, PAGES_COMMITTED) * r->page_size;
-    return PyUnicode_FromFormat("<growable.Region of %zu bytes at %s, %zu committed>", r->size,
-                                address_text(r->base, text), committed);
+    return PyUnicode_FromFormat("<growable.Region of %zu bytes at %s%s, %zu committed>", r->size,
+                                address_text(r->base, text),
+                                r->process == 0 ? "" : " of another process", committed);
 }
 
 /* The verbs that take a range. */
@@ -190,6 +191,11 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
         return NULL;
     if (nocache && write_combine) {
         PyErr_SetString(PyExc_ValueError, "protect: nocache= and write_combine= exclude each other");
+        return NULL;
+    }
+    if (access == ACCESS_NONE && (nocache || write_combine)) {
+        PyErr_SetString(PyExc_ValueError, "protect: nocache= and write_combine= need an access other "
+                                          "than \"none\"");
         return NULL;
     }
     if (find_pages(self, &a, "protect") < 0)
@@ -348,7 +354,7 @@ Region_sizeof(PyObject *op, PyObject *Py_UNUSED(unused))
     const struct region *r = &as_region(op)->region;
     size_t size = (size_t)Py_TYPE(op)->tp_basicsize + r->pages.room * sizeof *r->pages.runs +
                   r->witness_room * sizeof *r->witnesses;
-    if (!r->released)
+    if (!r->released && r->process == 0)
         size += pages_in_state(&r->pages, PAGES_COMMITTED) * r->page_size;
     return PyLong_FromSize_t(size);
 }
@@ -362,7 +368,8 @@ Region_sizeof(PyObject *op, PyObject *Py_UNUSED(unused))
 PyDoc_STRVAR(region_doc,
 "Region(size, *, commit=False, access='rw', address=None, alignment=None,\n"
 "       lowest=None, highest=None, top_down=False, numa_node=None, page_size=None,\n"
-"       executable=False, placeholder=False, write_watch=False, name=None)\n"
+"       executable=False, placeholder=False, write_watch=False, physical=False,\n"
+"       process=None, name=None)\n"
 "--\n\n"
 "A reservation of addresses, whose pages are committed, protected and given back\n"
 "by byte offset and length.\n\n"
@@ -382,7 +389,15 @@ PyDoc_STRVAR(region_doc,
 "executable : bool\n    Needed for access 'rx' and 'rwx'.\n"
 "placeholder : bool\n    One placeholder, to be split and replaced.\n"
 "write_watch : bool\n    Needed for written().\n"
-"name : str, optional\n    Shown in the system's listings where it has such.\n");
+"physical : bool\n    A window onto physical pages: always an UnsupportedError, see the notes.\n"
+"process : int, optional\n"
+"    The handle of another process, on Windows: the pages are there. They can be committed,\n"
+"    decommitted, protected, asked about and released from here, but not seen.\n"
+"name : str, optional\n    Shown in the system's listings where it has such.\n\n"
+"Notes\n-----\n"
+"A window onto memory that is larger than itself is a Region of one placeholder, into which a\n"
+"Section is mapped piece by piece. Windows' own windows onto physical pages (AWE) do the same and\n"
+"take the privilege SeLockMemoryPrivilege; they are not built.\n");
 
 #define RANGE "offset=0, length=None"
 

@@ -316,6 +316,20 @@ Section_seal(PyObject *op, PyObject *Py_UNUSED(unused))
 }
 
 static PyObject *
+Section_share(PyObject *op, PyObject *value)
+{
+    SectionObject *self = as_section(op);
+    intptr_t process, theirs;
+    if (!args_process(value, &process) || Section_gate(self, "share") < 0)
+        return NULL;
+    int error = section_share(&self->section, process, &theirs);
+    if (error == SECTION_OK)
+        return PyLong_FromSsize_t(theirs);
+    Section_raise(section_state(self), &self->section, error, "share", NULL);
+    return NULL;
+}
+
+static PyObject *
 Section_close(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     SectionObject *self = as_section(op);
@@ -450,6 +464,16 @@ static PyMethodDef methods[] = {
      "Raises\n------\n"
      "StateError\n    A mapping that can write exists, here or in another process.\n"
      "UnsupportedError\n    It has a name or is a file.\n"},
+    {"share", Section_share, METH_O,
+     "share($self, process, /)\n--\n\n"
+     "Give another process a handle of the Section, on Windows; return its number there.\n\n"
+     "Parameters\n----------\n"
+     "process : int\n"
+     "    The handle of a process, such as `multiprocessing.Process.sentinel`. There, the number is\n"
+     "    for `Section.from_handle`, and stays to be closed.\n\n"
+     "Raises\n------\n"
+     "UnsupportedError\n"
+     "    Only Windows has it; elsewhere `fileno` can be sent over a socket.\n"},
     {"close", Section_close, METH_NOARGS,
      "close($self, /)\n--\n\nGive the handle up. Views and mappings live on."},
     {"fileno", Section_fileno, METH_NOARGS,

@@ -87,6 +87,7 @@ struct vmem_info {
     bool can_query_memory; /* where false, vmem_query_resident is all that is told */
     bool can_set_caching;
     bool can_offer;
+    bool can_other_process; /* vmem_remote.h */
     /* These are false until vmem_probe has found them out. */
     bool can_placeholder;
     bool can_prefer_node;
@@ -318,6 +319,9 @@ int vmem_written(void *address, size_t size, bool reset, struct vmem_range *rang
 
 /* True for the error of vmem_reserve_at when somebody has the address. */
 bool vmem_is_occupied(int error);
+
+/* The name of the privilege that an error says is missing, or NULL. A constant. */
+const char *vmem_missing_privilege(int error);
 
 /* True for the error of a function that this system does not have. */
 bool vmem_is_unsupported(int error);

@@ -9,6 +9,7 @@
 
 #include "vmem.h"
 #include "vmem_guard.h"
+#include "vmem_remote.h"
 #include "vmem_section.h"
 #include "vmem_signal.h"
 
@@ -112,6 +113,20 @@ WRAP(vmem_query_node, (const void *address, int *node), (address, node))
 WRAP(vmem_written,
      (void *address, size_t size, bool reset, struct vmem_range *ranges, size_t *count),
      (address, size, reset, ranges, count))
+WRAP(vmem_remote_open, (intptr_t handle, intptr_t *process), (handle, process))
+WRAP(vmem_remote_reserve,
+     (intptr_t process, size_t size, const struct vmem_place *place, void **address),
+     (process, size, place, address))
+WRAP(vmem_remote_commit,
+     (intptr_t process, void *address, size_t size, enum vmem_access access),
+     (process, address, size, access))
+WRAP(vmem_remote_decommit, (intptr_t process, void *address, size_t size),
+     (process, address, size))
+WRAP(vmem_remote_protect,
+     (intptr_t process, void *address, size_t size, enum vmem_access access),
+     (process, address, size, access))
+WRAP(vmem_remote_share, (intptr_t process, intptr_t handle, intptr_t *theirs),
+     (process, handle, theirs))
 WRAP(vmem_section_create, (size_t size, struct vmem_section *section), (size, section))
 WRAP(vmem_section_create_named, (const char *name, size_t size, struct vmem_section *section),
      (name, size, section))

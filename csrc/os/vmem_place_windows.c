@@ -41,6 +41,7 @@ unsigned windows_count_nodes(void)
 /* ---- one call ---------------------------------------------------------------------------- */
 
 struct request {
+    HANDLE process;
     size_t size;
     DWORD flags, protection;
     int node;
@@ -53,11 +54,12 @@ static void *allocate(const struct request *request, void *wanted,
     MEM_EXTENDED_PARAMETER parameters[2] = {0};
     ULONG count = 0;
     if (alloc2 == NULL && request->node != VMEM_NO_NODE) {
-        return VirtualAllocExNuma(GetCurrentProcess(), wanted, request->size, request->flags,
+        return VirtualAllocExNuma(request->process, wanted, request->size, request->flags,
                                   request->protection, (DWORD)request->node);
     }
     if (alloc2 == NULL) {
-        return VirtualAlloc(wanted, request->size, request->flags, request->protection);
+        return VirtualAllocEx(request->process, wanted, request->size, request->flags,
+                              request->protection);
     }
     if (limits != NULL) {
         parameters[count].Type = MemExtendedParameterAddressRequirements;
@@ -67,7 +69,7 @@ static void *allocate(const struct request *request, void *wanted,
         parameters[count].Type = MemExtendedParameterNumaNode;
         parameters[count++].ULong = (DWORD)request->node;
     }
-    return alloc2(NULL, wanted, request->size, request->flags, request->protection,
+    return alloc2(request->process, wanted, request->size, request->flags, request->protection,
                   count != 0 ? parameters : NULL, count);
 }
 
@@ -79,7 +81,7 @@ static int allocate_exactly(const struct request *request, void *wanted)
         return windows_last_error();
     }
     if (found != wanted) {
-        VirtualFree(found, 0, MEM_RELEASE);
+        VirtualFreeEx(request->process, found, 0, MEM_RELEASE);
         return ERROR_INVALID_ADDRESS;
     }
     return 0;
@@ -88,21 +90,23 @@ static int allocate_exactly(const struct request *request, void *wanted)
 /* ---- a free place ------------------------------------------------------------------------ */
 
 struct search {
+    HANDLE process;
     uintptr_t first, last; /* where the range may lie */
     size_t size, alignment;
     bool top_down;
 };
 
 /* What the limits leave of the addresses that a program can have. */
-static struct search search_for(size_t size, const struct vmem_place *place)
+static struct search search_for(const struct request *request, const struct vmem_place *place)
 {
     SYSTEM_INFO system = windows_system_info();
     uintptr_t lowest = (uintptr_t)system.lpMinimumApplicationAddress;
     uintptr_t highest = (uintptr_t)system.lpMaximumApplicationAddress;
     return (struct search){
+        .process = request->process,
         .first = place->lowest > lowest ? place->lowest : lowest,
         .last = place->highest != 0 && place->highest < highest ? place->highest : highest,
-        .size = size,
+        .size = request->size,
         .alignment = place_alignment(place, system.dwAllocationGranularity),
         .top_down = place->top_down,
     };
@@ -113,7 +117,8 @@ static uintptr_t find_gap(const struct search *search)
     MEMORY_BASIC_INFORMATION run;
     uintptr_t found = 0;
     uintptr_t at = search->first;
-    while (at <= search->last && VirtualQuery((void *)at, &run, sizeof run) != 0) {
+    while (at <= search->last
+           && VirtualQueryEx(search->process, (void *)at, &run, sizeof run) != 0) {
         uintptr_t end = (uintptr_t)run.BaseAddress + run.RegionSize;
         uintptr_t last = end - 1 < search->last ? end - 1 : search->last;
         uintptr_t fit = run.State != MEM_FREE ? 0 : place_fit(at, last, search->size,
@@ -176,7 +181,7 @@ static MEM_ADDRESS_REQUIREMENTS limits_of(const struct vmem_place *place,
 static int allocate_within(const struct request *request, const struct vmem_place *place,
                            void **address)
 {
-    struct search search = search_for(request->size, place);
+    struct search search = search_for(request, place);
     MEM_ADDRESS_REQUIREMENTS limits = limits_of(place, &search);
     if (place_fit(search.first, search.last, search.size, search.alignment, false) == 0) {
         return ERROR_NOT_ENOUGH_MEMORY;
@@ -190,7 +195,7 @@ static int allocate_within(const struct request *request, const struct vmem_plac
             *address = found;
             return 0;
         }
-        VirtualFree(found, 0, MEM_RELEASE);
+        VirtualFreeEx(request->process, found, 0, MEM_RELEASE);
     }
     return allocate_in_gap(request, &search, address);
 }
@@ -213,9 +218,9 @@ static void ask_for_large_pages(void)
     CloseHandle(token);
 }
 
-static struct request request_for(size_t size, const struct vmem_place *place)
+static struct request request_for(HANDLE process, size_t size, const struct vmem_place *place)
 {
-    struct request request = {size, MEM_RESERVE, PAGE_NOACCESS, place->numa_node};
+    struct request request = {process, size, MEM_RESERVE, PAGE_NOACCESS, place->numa_node};
     request.flags |= place->placeholder ? MEM_RESERVE_PLACEHOLDER : 0;
     request.flags |= place->write_watch ? MEM_WRITE_WATCH : 0;
     request.flags |= place->top_down ? MEM_TOP_DOWN : 0;
@@ -241,13 +246,13 @@ static int refusal(size_t size, const struct vmem_place *place)
     return size > PTRDIFF_MAX ? ERROR_NOT_ENOUGH_MEMORY : 0;
 }
 
-int vmem_reserve_at(size_t size, const struct vmem_place *place, void **address)
+int windows_reserve(HANDLE process, size_t size, const struct vmem_place *place, void **address)
 {
     int error = refusal(size, place);
     if (error != 0) {
         return error;
     }
-    struct request request = request_for(size, place);
+    struct request request = request_for(process, size, place);
     if (place->page_size != 0) {
         ask_for_large_pages();
     }
@@ -265,6 +270,11 @@ int vmem_reserve_at(size_t size, const struct vmem_place *place, void **address)
     }
     *address = found;
     return 0;
+}
+
+int vmem_reserve_at(size_t size, const struct vmem_place *place, void **address)
+{
+    return windows_reserve(GetCurrentProcess(), size, place, address);
 }
 
 /* The node and the watch belong to the reservation here and outlive its pages. */

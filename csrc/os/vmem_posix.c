@@ -52,6 +52,12 @@ bool vmem_is_occupied(int error)
     return error == EEXIST;
 }
 
+const char *vmem_missing_privilege(int error)
+{
+    (void)error;
+    return NULL;
+}
+
 /* ---- placeholders ------------------------------------------------------------------------ */
 
 int vmem_split(void *address, size_t size)

@@ -130,9 +130,8 @@ void vmem_section_query(struct vmem_section_info *info)
 /* ---- sections ---------------------------------------------------------------------------- */
 
 /* The whole size is charged when the section is made. */
-static int make(HANDLE file, bool writable, size_t size, const wchar_t *name, HANDLE *made)
+static int make(HANDLE file, DWORD access, size_t size, const wchar_t *name, HANDLE *made)
 {
-    DWORD access = writable ? PAGE_READWRITE : PAGE_READONLY;
     HANDLE pages = CreateFileMappingW(file, NULL, access, high_half(size), low_half(size), name);
     if (pages == NULL) {
         return last_error();
@@ -145,11 +144,16 @@ static int make(HANDLE file, bool writable, size_t size, const wchar_t *name, HA
     return 0;
 }
 
+/* Nothing of it is executable, but views of it may be. A process that has forbidden itself to make
+ * code is refused such a section. */
 static int make_memory(size_t size, const wchar_t *name, enum vmem_section_kind kind,
                        struct vmem_section *section)
 {
     HANDLE pages;
-    int error = make(INVALID_HANDLE_VALUE, true, size, name, &pages);
+    int error = make(INVALID_HANDLE_VALUE, PAGE_EXECUTE_READWRITE, size, name, &pages);
+    if (error == ERROR_ACCESS_DENIED) {
+        error = make(INVALID_HANDLE_VALUE, PAGE_READWRITE, size, name, &pages);
+    }
     if (error == 0) {
         *section = (struct vmem_section){
             .pages = (intptr_t)pages,
@@ -190,7 +194,10 @@ int vmem_section_open_named(const char *name, bool writable, struct vmem_section
         return error;
     }
     DWORD access = SECTION_QUERY | SECTION_MAP_READ | (writable ? SECTION_MAP_WRITE : 0u);
-    HANDLE pages = OpenFileMappingW(access, FALSE, full);
+    HANDLE pages = OpenFileMappingW(access | SECTION_MAP_EXECUTE, FALSE, full);
+    if (pages == NULL && GetLastError() == ERROR_ACCESS_DENIED) {
+        pages = OpenFileMappingW(access, FALSE, full);
+    }
     if (pages == NULL) {
         return last_error();
     }
@@ -289,7 +296,7 @@ int vmem_section_open_file(const char *path, enum vmem_section_mode mode, size_t
     }
     error = size_opened(file, mode, size, &size);
     if (error == 0) {
-        error = make(file, writable, size, NULL, &pages);
+        error = make(file, writable ? PAGE_READWRITE : PAGE_READONLY, size, NULL, &pages);
     }
     if (error != 0) {
         CloseHandle(file);
@@ -370,7 +377,7 @@ int vmem_section_resize(struct vmem_section *section, size_t size)
         error = set_file_size(file, size);
     }
     if (error == 0) {
-        error = make(file, true, size, NULL, &pages);
+        error = make(file, PAGE_READWRITE, size, NULL, &pages);
     }
     if (error != 0) {
         (void)set_file_size(file, old_size); /* refused while views are there */
@@ -387,7 +394,8 @@ int vmem_section_seal(struct vmem_section *section)
     if (section->kind != VMEM_SECTION_ANONYMOUS) {
         return UNSUPPORTED;
     }
-    int error = duplicate(handle_of(section->pages), SECTION_QUERY | SECTION_MAP_READ, 0, &reader);
+    DWORD access = SECTION_QUERY | SECTION_MAP_READ | SECTION_MAP_EXECUTE;
+    int error = duplicate(handle_of(section->pages), access, 0, &reader);
     if (error != 0) {
         return error;
     }

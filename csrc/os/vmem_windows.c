@@ -75,6 +75,7 @@ int vmem_query(struct vmem_info *info)
         .can_query_memory = true,
         .can_set_caching = true,
         .can_offer = windows_find(L"kernel32.dll", "OfferVirtualMemory") != NULL,
+        .can_other_process = true,
     };
     return 0;
 }
@@ -425,6 +426,11 @@ int vmem_reclaim(void *address, size_t size, bool *lost)
 }
 
 /* ---- errors ------------------------------------------------------------------------------ */
+
+const char *vmem_missing_privilege(int error)
+{
+    return error == ERROR_PRIVILEGE_NOT_HELD ? "SeLockMemoryPrivilege" : NULL;
+}
 
 bool vmem_is_unsupported(int error)
 {

@@ -57,4 +57,7 @@ int windows_by_pieces(void *address, size_t size, int (*apply)(void *, size_t, D
 bool windows_can_placeholder(void);
 unsigned windows_count_nodes(void);
 
+/* vmem_reserve_at for a process. */
+int windows_reserve(HANDLE process, size_t size, const struct vmem_place *place, void **address);
+
 #endif

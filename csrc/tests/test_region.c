@@ -184,6 +184,10 @@ static void kinds_that_are_not_there(void)
     options = options_for(1);
     options.page_size = 1 << 21;
     CHECK(open_with(&r, options) == REGION_UNSUPPORTED && strcmp(r.feature, "large_pages") == 0);
+    pool->info.can_other_process = false;
+    options = options_for(1);
+    options.process = 1;
+    CHECK(open_with(&r, options) == REGION_UNSUPPORTED && strcmp(r.feature, "other_process") == 0);
     fixture_close(&fixture);
 }
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import growable
 import pytest
+import windows_view
 from growable import Region
 from support import PAGE, run_child, under_sanitizer
 
@@ -21,8 +22,12 @@ plain_only = pytest.mark.skipif(
     under_sanitizer(), reason="a sanitizer handles faults itself, and has its own use for memory"
 )
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+linux_or_windows = pytest.mark.skipif(
+    sys.platform not in ("linux", "win32"), reason="nothing here shows the system's own view"
+)
 
 MADV_DONTNEED, MADV_PAGEOUT = 4, 21
+ACCESS_VIOLATION = 0xC0000005
 CAN = growable.capabilities()
 
 
@@ -68,6 +73,8 @@ def system_access(region: Region) -> list[str]:
 
 def access_of_range(address: int, size: int) -> list[str]:
     """Return the access of each page; "free" where nothing is mapped."""
+    if sys.platform == "win32":
+        return windows_view.access_of_pages(address, size)
     pages = ["free"] * (size // PAGE)
     for mapping in mappings():
         first = max(mapping.start, address)
@@ -90,6 +97,8 @@ def told_states(region: Region) -> str:
 
 def system_resident(region: Region) -> int:
     """Return the resident bytes of the mappings that lie wholly within the Region."""
+    if sys.platform == "win32":
+        return windows_view.resident_bytes(region.address, region.size)
     end = region.address + region.size
     return sum(m.resident for m in mappings() if region.address <= m.start and m.end <= end)
 
@@ -122,6 +131,10 @@ def dies(code: str) -> bool:
     assert result.stdout == "near\n", result.stderr
     if result.returncode == 0:
         return False
+    if sys.platform == "win32":
+        # ctypes makes an exception of it, which ends this child as well.
+        assert result.returncode == ACCESS_VIOLATION or "access violation" in result.stderr
+        return True
     assert result.returncode in (-11, -7), (result.returncode, result.stderr)
     return True
 

@@ -10,6 +10,7 @@ from region_support import (
     Refusal,
     dies,
     linux_only,
+    linux_or_windows,
     plain_only,
     system_access,
     system_resident,
@@ -33,7 +34,7 @@ def test_commit_acts_on_the_pages_touched() -> None:
         assert told_states(region) == "ccrrrccc"
 
 
-@linux_only
+@linux_or_windows
 @pytest.mark.parametrize("access", ACCESS)
 def test_commit_with_each_access(access: str) -> None:
     with Region(4 * PAGE, executable=True) as region:
@@ -54,21 +55,21 @@ def test_committed_pages_are_zero_and_keep_their_contents() -> None:
         assert bytes(region.view()) == bytes(PAGE) + b"x" * PAGE + bytes(2 * PAGE)
 
 
-@linux_only
+@linux_or_windows
 def test_committing_again_sets_the_access() -> None:
     with Region(2 * PAGE, commit=True) as region:
         region.commit(0, PAGE, "r")
         assert system_access(region) == told_access(region) == ["r", "rw"]
 
 
-@linux_only
+@linux_or_windows
 def test_commit_at_once() -> None:
     with Region(3 * PAGE, commit=True, access="r") as region:
         assert system_access(region) == ["r"] * 3
         assert region.view().readonly
 
 
-@linux_only
+@linux_or_windows
 def test_decommit_gives_memory_back() -> None:
     # The pages at the edges stay reserved, or the system might count our neighbours' memory as ours.
     with Region(66 * PAGE) as region:
@@ -92,7 +93,7 @@ def test_decommit_of_reserved_pages_is_fine() -> None:
         assert told_states(region) == "rrrr"
 
 
-@linux_only
+@linux_or_windows
 @plain_only
 def test_a_decommitted_page_is_fatal() -> None:
     assert dies(
@@ -163,7 +164,7 @@ def test_protect_returns_the_previous_access() -> None:
         assert region.protect(PAGE, 1, "rw") == "rwx"
 
 
-@linux_only
+@linux_or_windows
 @pytest.mark.parametrize("access", ACCESS)
 def test_protect_with_each_access(access: str) -> None:
     with Region(4 * PAGE, commit=True, executable=True) as region:
@@ -182,7 +183,7 @@ def test_contents_survive_protection() -> None:
         view.release()
 
 
-@linux_only
+@linux_or_windows
 @pytest.mark.parametrize(
     ("access", "act", "fatal"),
     [
@@ -202,16 +203,17 @@ def test_what_protection_does(access: str, act: str, fatal: bool) -> None:
     assert dies(code + f"near()\n{act}(r.address)\n") == fatal
 
 
-@linux_only
+@linux_or_windows
 @plain_only
 def test_code_runs_where_it_may(need) -> None:  # type: ignore[no-untyped-def]
     import platform
 
     code = {"x86_64": b"\xb8\x2a\x00\x00\x00\xc3", "aarch64": b"\x40\x05\x80\x52\xc0\x03\x5f\xd6"}
-    if platform.machine() not in code:
+    machine = "x86_64" if platform.machine() == "AMD64" else platform.machine()
+    if machine not in code:
         pytest.skip("no code for this processor")
     with Region(PAGE, commit=True, executable=True) as region:
-        text = code[platform.machine()]
+        text = code[machine]
         region.view()[: len(text)] = text
         region.protect(0, PAGE, "rx")
         assert ctypes.CFUNCTYPE(ctypes.c_int)(region.address)() == 42
@@ -238,6 +240,8 @@ def test_caching_is_unsupported_where_it_is() -> None:
     with Region(PAGE, commit=True) as region:
         with pytest.raises(ValueError, match="exclude"):
             region.protect(0, PAGE, "rw", nocache=True, write_combine=True)
+        with pytest.raises(ValueError, match="need an access"):
+            region.protect(0, PAGE, "none", nocache=True)
         if not capabilities()["set_caching"]:
             with pytest.raises(UnsupportedError, match="set_caching"):
                 region.protect(0, PAGE, "rw", nocache=True)

@@ -128,6 +128,20 @@ def test_dropped_pages_are_told() -> None:
         assert region.restore() == []
 
 
+def test_what_is_told_lost_is_what_is_gone() -> None:
+    """Whatever this system drops, and when."""
+    with Region(8 * PAGE, commit=True) as region:
+        for page in range(8):
+            region.view(page * PAGE, PAGE)[:] = bytes([page + 1]) * PAGE
+        region.discard(PAGE, 5 * PAGE)
+        lost = region.restore()
+        for page in range(8):
+            told = any(at <= page * PAGE < at + length for at, length in lost)
+            expected = bytes(PAGE) if told else bytes([page + 1]) * PAGE
+            assert bytes(region.view(page * PAGE, PAGE)) == expected
+        assert all(PAGE <= at and at + length <= 6 * PAGE for at, length in lost)
+
+
 def test_restore_without_discard() -> None:
     with Region(4 * PAGE) as region:
         assert region.restore() == []

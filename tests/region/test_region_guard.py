@@ -20,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from growable import Region, Section, StateError, UnsupportedError, _core
-from region_support import CAN, Refusal, linux_only, system_access, told_states
+from region_support import CAN, Refusal, linux_only, linux_or_windows, system_access, told_states
 from support import PAGE, run_child
 
 EFAULT = os.strerror(errno.EFAULT)
@@ -73,7 +73,7 @@ def test_a_guard_acts_on_the_pages_touched() -> None:
         assert told_states(region) == "ggcc"
 
 
-@linux_only
+@linux_or_windows
 def test_the_system_sees_the_pages_without_access_until_they_are_hit() -> None:
     with committed(4) as region:
         region.protect(2 * PAGE, PAGE, "r")

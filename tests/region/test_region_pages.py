@@ -10,7 +10,14 @@ import re
 import pytest
 from growable import Region
 from growable.pages import COLOURS, PageMap, PageRun
-from region_support import linux_only, system_access, system_resident, told_access, told_states
+from region_support import (
+    linux_only,
+    linux_or_windows,
+    system_access,
+    system_resident,
+    told_access,
+    told_states,
+)
 from support import PAGE, run_child
 
 
@@ -50,7 +57,7 @@ def test_pages_is_a_sequence_of_all_runs() -> None:
         assert len(pages) == 3  # a moment, not a view
 
 
-@linux_only
+@linux_or_windows
 def test_it_agrees_with_the_system() -> None:
     rng = random.Random(3)
     with Region(66 * PAGE, executable=True) as region:
@@ -71,7 +78,7 @@ def test_it_agrees_with_the_system() -> None:
             assert region.pages().resident == system_resident(region)
 
 
-@linux_only
+@linux_or_windows
 def test_resident_bytes_of_untouched_and_of_read_pages() -> None:
     with Region(8 * PAGE, commit=True) as region:
         assert region.pages().resident == 0

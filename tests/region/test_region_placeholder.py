@@ -5,7 +5,15 @@ from __future__ import annotations
 import growable
 import pytest
 from growable import Region, StateError
-from region_support import CAN, Refusal, linux_only, plain_only, system_access, told_states
+from region_support import (
+    CAN,
+    Refusal,
+    linux_only,
+    linux_or_windows,
+    plain_only,
+    system_access,
+    told_states,
+)
 from support import run_child
 
 pytestmark = pytest.mark.skipif(not CAN["placeholder"], reason="this system has no placeholders")
@@ -94,7 +102,7 @@ def test_replace_takes_exactly_one() -> None:
             region.replace(2 * UNIT, 2 * UNIT)
 
 
-@linux_only
+@linux_or_windows
 def test_replace_with_each_access() -> None:
     with made() as region:
         for i in range(1, 8):

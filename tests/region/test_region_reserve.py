@@ -14,6 +14,7 @@ from region_support import (
     access_of_range,
     dies,
     linux_only,
+    linux_or_windows,
     plain_only,
     system_access,
     told_states,
@@ -48,13 +49,13 @@ def test_a_terabyte_costs_one_run() -> None:
         assert sys.getsizeof(region) < 3 * PAGE
 
 
-@linux_only
+@linux_or_windows
 def test_reserved_pages_have_no_access() -> None:
     with Region(4 * PAGE) as region:
         assert system_access(region) == ["none"] * 4
 
 
-@linux_only
+@linux_or_windows
 @plain_only
 def test_touching_a_reserved_page_is_fatal() -> None:
     assert dies("r = Region(4 * P)\nnear()\nread(r.address)\n")
@@ -333,10 +334,17 @@ def test_kinds_that_exclude_each_other() -> None:
         Region(PAGE, placeholder=True, commit=True)
 
 
+def test_windows_onto_physical_pages_are_not_built() -> None:
+    with pytest.raises(UnsupportedError, match="Section") as caught:
+        Region(PAGE, physical=True)
+    assert caught.value.limit == "SeLockMemoryPrivilege"
+    assert not CAN["physical_pages"]
+
+
 # The end of it.
 
 
-@linux_only
+@linux_or_windows
 def test_release_gives_the_addresses_back() -> None:
     region = Region(16 * PAGE, commit=True)
     address, size = region.address, region.size
@@ -393,7 +401,7 @@ def test_a_partial_release_is_refused() -> None:
         assert not region.released
 
 
-@linux_only
+@linux_or_windows
 def test_the_last_reference_releases() -> None:
     region = Region(16 * PAGE, commit=True)
     address, size = region.address, region.size

@@ -10,7 +10,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from growable import Region, StateError
-from region_support import Refusal, dies, linux_only, plain_only, told_access, told_states
+from region_support import (
+    Refusal,
+    dies,
+    linux_only,
+    linux_or_windows,
+    plain_only,
+    told_access,
+    told_states,
+)
 from support import PAGE, address_of, run_child
 
 
@@ -178,7 +186,7 @@ def test_read_only_data_survives_a_stray_write() -> None:
     assert bytes(region.view(0, 4)) == b"safe"
 
 
-@linux_only
+@linux_or_windows
 @pytest.mark.parametrize(
     "act",
     [

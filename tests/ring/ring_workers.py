@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from growable import RingBuffer
+from growable import RingBuffer, Section
 
 
 def send(ring: RingBuffer, messages: int, size: int) -> None:
@@ -13,6 +13,11 @@ def send(ring: RingBuffer, messages: int, size: int) -> None:
     for number in range(messages):
         ring.write(message(number, size), timeout=60)
     ring.close()
+
+
+def send_by_name(name: str, messages: int, size: int) -> None:
+    """Join a ring by the name of its section and write to it."""
+    send(RingBuffer(10, section=Section.open(name)), messages, size)
 
 
 def message(number: int, size: int) -> bytes:

@@ -115,6 +115,21 @@ def test_by_name() -> None:
     assert joined.read() == b"abc"
 
 
+def test_by_name_from_another_process(context: Any) -> None:
+    name = f"growable-ring-far-{os.getpid()}"
+    ring = RingBuffer(10, section=Section(4 * PAGE if PAGE > 4096 else 1 << 18, name))
+    process = start(context, ring_workers.send_by_name, name, 5, 10_000)
+    for number in range(5):
+        rest = ring_workers.message(number, 10_000)
+        while rest:
+            part = ring.read(len(rest), timeout=60)
+            assert rest.startswith(part)
+            rest = rest[len(part) :]
+    with pytest.raises(EOFError):
+        ring.read(1, timeout=60)
+    finish(process)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_has_no_ends() -> None:
     ring = RingBuffer(PAGE)
