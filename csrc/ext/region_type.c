@@ -373,9 +373,10 @@ PyDoc_STRVAR(region_doc,
 "--\n\n"
 "A reservation of addresses, whose pages are committed, protected and given back\n"
 "by byte offset and length.\n\n"
-"An operation acts on all pages that its range touches. Ranges are checked first:\n"
-"numbers that cannot be right are ValueErrors, pages in the wrong state are StateErrors,\n"
-"and what a live memoryview or array needs is a BufferError.\n\n"
+"Offsets, lengths and sizes are bytes. An operation acts on all pages that its range touches;\n"
+"a length of None is to the end. Ranges are checked first, and every method raises ValueError\n"
+"for numbers that cannot be right, StateError for pages in the wrong state or a Region that was\n"
+"released, and BufferError for what a live memoryview or array needs otherwise.\n\n"
 "Parameters\n----------\n"
 "size : int\n    Bytes to reserve, rounded up to whole pages.\n"
 "commit : bool\n    Commit all pages at once.\n"
@@ -394,10 +395,24 @@ PyDoc_STRVAR(region_doc,
 "    The handle of another process, on Windows: the pages are there. They can be committed,\n"
 "    decommitted, protected, asked about and released from here, but not seen.\n"
 "name : str, optional\n    Shown in the system's listings where it has such.\n\n"
+"Raises\n------\n"
+"ReservationError\n"
+"    There are not as many addresses, not there (limit 'address'), or not so; or no large\n"
+"    pages are free.\n"
+"CommitError\n    There is no memory; limit tells which limit was hit.\n"
+"UnsupportedError\n    The system lacks what was asked for; capabilities() tells beforehand.\n"
+"ValueError\n    A number, or a combination of arguments, that cannot be right.\n\n"
 "Notes\n-----\n"
 "A window onto memory that is larger than itself is a Region of one placeholder, into which a\n"
 "Section is mapped piece by piece. Windows' own windows onto physical pages (AWE) do the same and\n"
-"take the privilege SeLockMemoryPrivilege; they are not built.\n");
+"take the privilege SeLockMemoryPrivilege; they are not built.\n\n"
+"Examples\n--------\n"
+">>> region = Region(1 << 30)\n"
+">>> region.commit(0, 65536)\n"
+">>> region.view(0, 5)[:] = b'hello'\n"
+">>> region.query(0).state\n"
+"'committed'\n"
+">>> region.release()\n");
 
 #define RANGE "offset=0, length=None"
 
@@ -405,11 +420,12 @@ static PyMethodDef methods[] = {
     METHOD("commit", Region_commit, KEYWORDS,
            "commit($self, /, " RANGE ", access='rw')\n--\n\n"
            "Put zeroed memory behind the pages and make them accessible, all or none.\n\n"
-           "Pages that are committed keep their contents and get the access.\n"
-           "Raises CommitError where the system refuses."),
+           "Pages that are committed keep their contents and get the access. Raises CommitError\n"
+           "where the system refuses, and then nothing has changed; ValueError for 'rx' and 'rwx'\n"
+           "unless the Region was made with executable=True."),
     METHOD("decommit", Region_decommit, KEYWORDS,
            "decommit($self, /, " RANGE ", *, force=False)\n--\n\n"
-           "Take the memory away; the addresses stay reserved.\n\n"
+           "Take the memory and the commit charge away; the addresses stay reserved.\n\n"
            "Raises BufferError while an export shows one of the pages; with force=True using it\n"
            "afterwards crashes."),
     METHOD("release", Region_release, KEYWORDS,
@@ -421,23 +437,28 @@ static PyMethodDef methods[] = {
            "        force=False)\n--\n\n"
            "Set what access committed pages allow; return that of the first page before.\n\n"
            "Raises BufferError where an export could no longer do what it may do; with\n"
-           "force=True using it so afterwards crashes."),
+           "force=True using it so afterwards crashes. ValueError as for commit().\n"
+           "UnsupportedError for nocache and write_combine on all systems but Windows."),
     METHOD("discard", Region_discard, KEYWORDS,
            "discard($self, /, " RANGE ", *, priority=None, force=False)\n--\n\n"
            "Let the system drop the contents of pages with access 'rw' when memory is short.\n\n"
            "Views of them can be taken again after restore(). priority: from 1 (dropped first)\n"
-           "to 4, where the system has it."),
+           "to 4; UnsupportedError on all systems but Windows. GrowableError where the system\n"
+           "refuses half-way: restore() tells what is lost then."),
     METHOD("guard", Region_guard, KEYWORDS,
            "guard($self, /, offset, length, on_hit=None)\n--\n\n"
            "Set a one-shot alarm: the first access to each page trips it and then succeeds.\n\n"
            "on_hit(offset) runs soon after, on the main thread. A system call that is given a\n"
-           "guarded page fails with EFAULT."),
+           "guarded page fails with EFAULT. Raises UnsupportedError for on_hit in a\n"
+           "subinterpreter."),
     METHOD("guard_hits", Region_guard_hits, METH_NOARGS,
            "guard_hits($self, /)\n--\n\n"
-           "Offsets of the pages whose guard was tripped since they were guarded last."),
+           "Offsets, in bytes, of the pages whose guard was tripped since they were guarded last."),
     METHOD("restore", Region_restore, KEYWORDS,
            "restore($self, /, " RANGE ")\n--\n\n"
-           "Take discard() back; return the ranges whose contents were dropped, which are zero."),
+           "Take discard() back; return the ranges whose contents were dropped.\n\n"
+           "Each is (offset, length) in bytes, and is zero now; all others are as they were. The\n"
+           "list is exact, page by page."),
     METHOD("lock", Region_lock, KEYWORDS,
            "lock($self, /, " RANGE ")\n--\n\n"
            "Keep the pages in memory. Raises CommitError, naming the limit, and then none is\n"
@@ -446,27 +467,40 @@ static PyMethodDef methods[] = {
            "unlock($self, /, " RANGE ")\n--\n\nAllow the pages to be moved out of memory again."),
     METHOD("prefetch", Region_prefetch, KEYWORDS,
            "prefetch($self, /, " RANGE ")\n--\n\n"
-           "Begin to read back what the system has moved out of memory. Only advice."),
+           "Begin to read back what the system has moved out of memory. Only advice; returns at\n"
+           "once."),
     METHOD("query", Region_query, METH_O,
-           "query($self, offset, /)\n--\n\nThe PageRun that holds the byte at the offset."),
+           "query($self, offset, /)\n--\n\n"
+           "The PageRun that holds the byte at the offset.\n\n"
+           "State and access are what the Region has on record; resident, huge and node are asked\n"
+           "of the system at that moment."),
     METHOD("pages", Region_pages, METH_NOARGS,
-           "pages($self, /)\n--\n\nAll runs of equal pages, as a PageMap."),
+           "pages($self, /)\n--\n\n"
+           "All runs of equal pages, as a PageMap: from the first page to the last, without gaps.\n\n"
+           "Where its facts come from is told at query()."),
     METHOD("plot", Region_plot, KEYWORDS,
            "plot($self, /, *args, **kwargs)\n--\n\n"
-           "Draw pages() with matplotlib; see PageMap.plot."),
+           "Draw pages() with matplotlib; see PageMap.plot. ImportError without matplotlib."),
     METHOD("written", Region_written, KEYWORDS,
            "written($self, /, reset=False)\n--\n\n"
            "The ranges of pages written since they were reserved, or since the last reset.\n\n"
-           "Needs a Region made with write_watch=True."),
+           "Each is (offset, length) in bytes, as the system has it on record. Needs a Region made\n"
+           "with write_watch=True (StateError). Where it raises after reset=True, everything may\n"
+           "have been written."),
     METHOD("split", Region_split, METH_O,
-           "split($self, offset, /)\n--\n\nMake two placeholders of the one around the offset."),
+           "split($self, offset, /)\n--\n\n"
+           "Make two placeholders of the one around the offset, a multiple of the granularity.\n\n"
+           "Raises StateError where the offset is not inside of a placeholder."),
     METHOD("coalesce", Region_coalesce, KEYWORDS,
            "coalesce($self, /, offset, length)\n--\n\n"
-           "Make one placeholder of those that fill the range exactly."),
+           "Make one placeholder of those that fill the range exactly; StateError where they do\n"
+           "not."),
     METHOD("replace", Region_replace, KEYWORDS,
            "replace($self, /, offset, length, section=None, section_offset=0, access='rw')\n--\n\n"
            "Replace one whole placeholder: by pages of a Section, or by private pages, which are\n"
-           "committed, or only reserved where access is None."),
+           "committed, or only reserved where access is None.\n\n"
+           "Raises StateError where the range is not exactly one placeholder, CommitError where\n"
+           "there is no memory."),
     METHOD("map", Region_map, KEYWORDS,
            "map($self, /, section, section_offset=0, offset=0, length=None, access='rw',\n"
            "    copy_on_write=False)\n--\n\n"
@@ -486,7 +520,9 @@ static PyMethodDef methods[] = {
     METHOD("unmap", Region_unmap, KEYWORDS,
            "unmap($self, /, offset, length, *, preserve=False, force=False)\n--\n\n"
            "Make reserved pages, or with preserve=True a placeholder, of one whole mapping; or a\n"
-           "placeholder, with preserve=True, of private pages that replaced one."),
+           "placeholder, with preserve=True, of private pages that replaced one.\n\n"
+           "Raises StateError where the range is not exactly that, BufferError while an export\n"
+           "shows one of the pages; with force=True using it afterwards crashes."),
     METHOD("view", Region_view, KEYWORDS,
            "view($self, /, " RANGE ")\n--\n\n"
            "A memoryview of committed pages, read-only unless all of them may be written.\n\n"

@@ -16,6 +16,11 @@ __all__ = ["PageMap", "PageRun"]
 class PageRun(NamedTuple):
     """Neighbouring pages that are alike.
 
+    State, access and whether contents may be dropped are what the Region has on record of what was
+    done to it. The memory behind the pages is what the system says at the moment of the call: on
+    Linux /proc/self/pagemap, or mincore where that cannot be asked, and move_pages for the node; on
+    Windows the working set; on macOS mincore.
+
     Attributes
     ----------
     offset, length : int
@@ -26,9 +31,10 @@ class PageRun(NamedTuple):
     access : str
         What the pages allow, apart from a guard.
     resident, huge : int
-        Bytes that memory stands behind now, and how many of them are in huge pages.
+        Bytes that memory stands behind now, and how many of them are in huge pages (0 without
+        ``capabilities()["query_memory"]``).
     node : int or None
-        The node of the first resident page, where the system tells.
+        The node of the first resident page; None where none is, or the system does not tell.
     discarded : bool
         Whether the contents may be dropped: ``discard()`` and no ``restore()`` since.
     """

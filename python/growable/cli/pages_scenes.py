@@ -56,7 +56,7 @@ def ten_integers(stage: Stage) -> None:
         for i in range(10):
             numbers[i] = i * i
         stage.step(f"Use it: {numbers.tolist()}.", region)
-        if capabilities()["query_memory"]:
+        if capabilities()["query_resident"]:
             stage.check("one page has memory now", region.pages().resident == region.page_size)
         stage.check(
             "decommit is refused while a view is alive (BufferError)",
