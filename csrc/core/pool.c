@@ -185,6 +185,8 @@ pool_configure(struct pool *pool, const struct env_settings *settings)
     pool->reservation = settings->reservation;
     pool->budget = settings->budget;
     pool->limit = settings->limit;
+    pool->prefault = settings->prefault;
+    pool->low_latency = settings->low_latency;
     pool->attainable = (size_t)-1; /* what was refused before is asked for again */
     pool_clear(pool);
 }
@@ -496,4 +498,20 @@ pool_give(struct pool *pool, struct range *range)
     }
     push_idle(pool, range);
     memset(range, 0, sizeof *range);
+}
+
+/* Whatever is refused, the first buffer does it. */
+void
+pool_prepare(struct pool *pool)
+{
+    struct range range;
+    if (!pool->low_latency || pool->idle_count > 0 || pool_take(pool, 1, &range) != 0)
+        return;
+    size_t end = growth_round_up(WARM_MINIMUM, pool->info.page_size);
+    if (!range.lazy && end <= range.size && vmem_commit(range.base, end) == 0) {
+        range.committed = end;
+        if (pool->info.can_populate && vmem_populate(range.base, end) == 0)
+            range.dirty = end;
+    }
+    pool_give(pool, &range);
 }

@@ -37,6 +37,8 @@ struct pool {
     size_t attainable;  /* the largest reservation worth asking for; see reserve_halving */
     size_t budget;      /* bytes of warm memory kept in idle ranges; 64 KiB a range come on top */
     size_t limit;       /* bytes of memory in idle ranges, discarded ones included */
+    unsigned char prefault; /* an enum env_prefault, for what grows from now on */
+    bool low_latency;
     size_t live;        /* ranges out with buffers or idle */
     size_t live_lazy;   /* how many of them are lazy */
     size_t most_lazy;   /* how many may be: each that is released may split a mapping */
@@ -80,6 +82,9 @@ bool pool_relieve(struct pool *pool);
 
 /* Sets what pool_init took, and releases the idle ranges, which have the old size. */
 void pool_configure(struct pool *pool, const struct env_settings *settings);
+
+/* Where latency is to be low: sees to it that a range waits whose first pages are warm. */
+void pool_prepare(struct pool *pool);
 
 /* Bytes that a buffer may keep committed past its contents after it shrank. */
 size_t pool_slack(const struct pool *pool);
