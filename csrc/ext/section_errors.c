@@ -163,6 +163,6 @@ Section_gate(SectionObject *self, const char *operation)
     if (self->busy)
         return raise_state(section_state(self), operation, "another thread is resizing the Section");
     if (!self->section.open)
-        return raise_state(section_state(self), operation, "the Section is closed");
+        return Section_raise(section_state(self), &self->section, SECTION_CLOSED, operation, NULL);
     return 0;
 }

@@ -494,6 +494,7 @@ until(lambda: seen == [0, P])
     )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no fork, and so no hook for it")
 @pytest.mark.parametrize("hook", ["os.register_at_fork", "atexit.register"])
 def test_no_on_hit_without_its_hooks(hook: str) -> None:
     run_child(
