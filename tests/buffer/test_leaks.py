@@ -508,7 +508,9 @@ def test_a_leak_would_be_seen(leak: str) -> None:
 def test_trim_tells_what_it_released() -> None:
     Buffer(bytes(1 << 20))
     waiting = growable.info()["pool"]
-    assert waiting["pooled_bytes"] >= 1 << 20
+    # Where each committed page is paid for, most of it is not kept.
+    least = 1 if growable.info()["overcommit"] == "never" else 1 << 20
+    assert waiting["pooled_bytes"] >= least
     assert growable.trim() == waiting["pooled_bytes"] + waiting["discarded_bytes"]
     assert growable.info()["pool"]["pooled"] == 0
     assert growable.trim() == 0
