@@ -13,7 +13,7 @@ import pytest
 from cli_support import run, without
 from growable.bench import contestants, measure, tables
 from growable.bench.contestants import OURS, REFERENCE
-from growable.bench.plan import SMOKE, Cell, Latency
+from growable.bench.plan import SMOKE, Appends, Cell
 from growable.bench.runner import ChildError, Runner, WrongResult
 
 BOTH = (REFERENCE, OURS)
@@ -69,7 +69,7 @@ def test_steady_state() -> None:
 
 
 def test_latency() -> None:
-    row = measure.measure_latency(Latency(1 << 20, 1 << 10, BOTH), SMOKE, note)
+    row = measure.measure_latency(Appends(1 << 20, 1 << 10, BOTH), SMOKE, note)
     for found in row["contestants"].values():
         filtered = found["filtered"]
         assert 0 < filtered["p50"] <= filtered["p99.99"] <= filtered["max"]
@@ -78,7 +78,7 @@ def test_latency() -> None:
 
 
 def test_memory_over_time() -> None:
-    row = measure.measure_memory(BOTH, (4 << 20, 1 << 16), note)
+    row = measure.measure_memory(Appends(4 << 20, 1 << 16, BOTH), note)
     for found in row["contestants"].values():
         assert len(found["series"]) > 60
         if sys.platform.startswith("linux"):
@@ -149,6 +149,28 @@ def test_results(tmp_path: Path) -> None:
     ]
 
 
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    words = (*SMALL, "--output", str(tmp_path), "--json")
+    whole = json.loads(run(*words).stdout)
+    assert whole["done"] == ["steady, 64 KiB by 4 KiB", "first, 64 KiB by 4 KiB"]
+    done = run(*words, "--resume")
+    assert (done.returncode, "is complete" in done.stderr) == (2, True)
+
+    begun = {**whole, "complete": False, "done": whole["done"][:1], "cells": whole["cells"][:1]}
+    (tmp_path / "own.json").write_text(json.dumps(begun))
+    done = run(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
+    assert again["done"] == whole["done"]
+    assert again["cells"][0] == whole["cells"][0]
+    assert again["cells"][1] != whole["cells"][1]
+    assert again["complete"]
+
+    (tmp_path / "own.json").write_text(json.dumps({**begun, "rounds": 99}))
+    done = run(*words, "--resume")
+    assert (done.returncode, "was another one" in done.stderr) == (2, True)
+
+
 def test_nothing_private_is_in_the_results() -> None:
     done = run(*SMALL, "--json")
     assert done.returncode == 0, done.stderr
@@ -209,6 +231,7 @@ def test_progress() -> None:
         (("--total", "1000TiB", "--chunk", "2KiB"), "too much here"),
         (("--total", "nothing", "--chunk", "2KiB"), "size must be bytes"),
         (("--runs", "0"), "from 1 to 100"),
+        (("--resume",), "--resume needs --output"),
         (("--with", "nobody"), "no contestant 'nobody'; there are: bytearray, Buffer"),
     ],
 )
@@ -235,13 +258,13 @@ def test_plots(tmp_path: Path) -> None:
 
     document: dict[str, Any] = {
         "set": "some",
-        "latency": [measure.measure_latency(Latency(1 << 18, 1 << 10, BOTH), SMOKE, note)],
+        "latency": [measure.measure_latency(Appends(1 << 18, 1 << 10, BOTH), SMOKE, note)],
         "cells": [
             row
             for total in (1 << 14, 1 << 16)
             for row in measure.measure_cell(Cell("first", total, 1 << 10, BOTH), SMOKE, note)
         ],
-        "memory": measure.measure_memory(BOTH, (1 << 20, 1 << 16), note),
+        "memory": [measure.measure_memory(Appends(1 << 20, 1 << 16, BOTH), note)],
     }
     names = draw(document, tmp_path)
     assert names == [

@@ -32,12 +32,13 @@ from growable.bench.figures import (
     rotation,
     spread_of,
 )
-from growable.bench.plan import Cell, Latency, Plan
+from growable.bench.plan import Appends, Cell, Plan
 from growable.bench.runner import ChildError, Runner, command_of, one_life
 from growable.cli.source import available_memory
 
 __all__ = [
     "FAILED",
+    "Note",
     "measure_cell",
     "measure_instructions",
     "measure_latency",
@@ -93,7 +94,7 @@ def _take_turns(
     return {name: each for name, each in samples.items() if name not in left_out}
 
 
-def _candidates(cell: Cell | Latency) -> tuple[list[str], dict[str, str]]:
+def _candidates(cell: Cell | Appends) -> tuple[list[str], dict[str, str]]:
     available = available_memory()
     names, left_out = [], {}
     for name in cell.names:
@@ -124,7 +125,7 @@ def measure_cell(cell: Cell, plan: Plan, note: Note) -> list[Row]:
     return rows
 
 
-def _plan_of(cell: Cell | Latency, name: str) -> Row:
+def _plan_of(cell: Cell | Appends, name: str) -> Row:
     return {"work": "fill", "contestant": name, "total": cell.total, "chunk": cell.chunk}
 
 
@@ -228,7 +229,7 @@ def _cell_row(
 # Latency.
 
 
-def measure_latency(wanted: Latency, plan: Plan, note: Note) -> Row:
+def measure_latency(wanted: Appends, plan: Plan, note: Note) -> Row:
     """Time each append in first lives, at least as often as the minimum is filtered of."""
     names, left_out = _candidates(wanted)
     rounds = max(plan.rounds, plan.filtered)
@@ -277,15 +278,13 @@ def _percentiles(samples: Sequence[int]) -> dict[str, int]:
 # Memory.
 
 
-def measure_memory(names: Sequence[str], size: tuple[int, int], note: Note) -> Row:
+def measure_memory(wanted: Appends, note: Note) -> Row:
     """Watch what is resident while a buffer grows. The times in it are not measurements."""
-    names, left_out = _candidates(Latency(*size, tuple(names)))
+    names, left_out = _candidates(wanted)
 
     def taker(name: str) -> Take:
         def take(number: int) -> Row:
-            answer = one_life(
-                {"work": "memory", "contestant": name, "total": size[0], "chunk": size[1]}, number
-            )[0]
+            answer = one_life({**_plan_of(wanted, name), "work": "memory"}, number)[0]
             note(answer["series"][-1][0] / 1e9)
             return answer
 
@@ -293,8 +292,8 @@ def measure_memory(names: Sequence[str], size: tuple[int, int], note: Note) -> R
 
     samples = _take_turns({name: taker(name) for name in names}, 1, left_out)
     return {
-        "total": size[0],
-        "chunk": size[1],
+        "total": wanted.total,
+        "chunk": wanted.chunk,
         "contestants": {name: {"series": taken[0]["series"]} for name, taken in samples.items()},
         "left_out": left_out,
     }
@@ -390,14 +389,14 @@ def measure_threads(threads: int, plan: Plan, note: Note) -> Row:
 
 # Instructions: by the processor's counters where they can be read, else under callgrind.
 
-INSTRUCTION_NAMES = (REFERENCE, OURS, "io.BytesIO", "list + join", "array.array")
+INSTRUCTION_NAMES = (REFERENCE, OURS, "io.BytesIO")
 
 
 def measure_instructions(cells: Sequence[tuple[int, int, int]], note: Note) -> Row:
     """Count the instructions of a fill, in steady state; not those of the kernel."""
     count, tool = (_count_by_perf, "perf") if _perf_works() else (_count_by_callgrind, "callgrind")
     if tool == "callgrind" and shutil.which("valgrind") is None:
-        return {"tool": None, "why": "neither perf's counters nor valgrind are to be had"}
+        return {"tool": None, "cells": [], "left_out": {}}
     found: dict[str, list[float]] = {}
     left_out: dict[str, str] = {}
     for name in INSTRUCTION_NAMES:

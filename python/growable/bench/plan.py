@@ -24,13 +24,12 @@ from growable.bench.contestants import (
 __all__ = [
     "CHUNKS",
     "FULL",
-    "MEMORY_NAMES",
     "SETS",
     "SHORT",
     "SMOKE",
     "TOTALS",
+    "Appends",
     "Cell",
-    "Latency",
     "Plan",
     "only",
     "own",
@@ -58,7 +57,7 @@ _LATENCY = (
     HUGE_HEAP,
     COPYING,
 )
-MEMORY_NAMES = (
+_MEMORY = (
     REFERENCE,
     OURS,
     SMALL_PAGES,
@@ -86,8 +85,8 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Appends timed one by one, in first lives."""
+class Appends:
+    """Appends one by one in first lives, of which each is timed, or the memory is watched."""
 
     total: int
     chunk: int
@@ -103,9 +102,9 @@ class Plan:
     most_rounds: int
     sample_ns: int  # one sample of a steady state lasts about so long
     cells: tuple[Cell, ...]
-    latency: tuple[Latency, ...]
+    latency: tuple[Appends, ...]
     filtered: int  # runs that the minimum-filtered latencies are of
-    memory: tuple[int, int] | None  # total and chunk of the runs whose memory is watched
+    memory: Appends | None  # the runs whose memory is watched
     lives: int  # in one sample; 0 for none
     live_counts: tuple[int, ...]
     thread_counts: tuple[int, ...]
@@ -152,11 +151,11 @@ SHORT = Plan(
         Cell("first", GIB, 64 * KIB, (REFERENCE, OURS, BACKGROUND, HUGE_HEAP, FLOOR), lives=2),
     ),
     latency=(
-        Latency(256 * MIB, KIB, (TIMER, REFERENCE, OURS, SMALL_PAGES, LOW_LATENCY, BACKGROUND)),
-        Latency(256 * MIB, 64 * KIB, (REFERENCE, OURS, COPYING)),
+        Appends(256 * MIB, KIB, (TIMER, REFERENCE, OURS, SMALL_PAGES, LOW_LATENCY, BACKGROUND)),
+        Appends(256 * MIB, 64 * KIB, (REFERENCE, OURS, COPYING)),
     ),
     filtered=5,
-    memory=(256 * MIB, 64 * KIB),
+    memory=Appends(256 * MIB, 64 * KIB, _MEMORY),
     lives=2000,
     live_counts=(1, 1000, 100_000, 1_000_000),
     thread_counts=(1, 2, 8),
@@ -170,11 +169,10 @@ FULL = replace(
     most_rounds=21,
     cells=tuple(_grid()),
     latency=(
-        Latency(256 * MIB, KIB, _LATENCY),
-        Latency(256 * MIB, 64 * KIB, _LATENCY),
-        Latency(GIB, KIB, _LATENCY),
+        Appends(256 * MIB, KIB, _LATENCY),
+        Appends(256 * MIB, 64 * KIB, _LATENCY),
+        Appends(GIB, KIB, _LATENCY),
     ),
-    memory=(256 * MIB, 64 * KIB),
     live_counts=(1, 10, 100, 1000, 10_000, 100_000, 1_000_000),
     thread_counts=(1, 2, 4, 8, 16, 32, 64),
 )
@@ -190,9 +188,9 @@ SMOKE = replace(
         Cell("steady", 64 * KIB, 4 * KIB, _USUAL),
         Cell("first", MIB, 64 * KIB, (*_FILLERS, FLOOR), lives=2),
     ),
-    latency=(Latency(MIB, KIB, _LATENCY),),
+    latency=(Appends(MIB, KIB, _LATENCY),),
     filtered=2,
-    memory=(4 * MIB, 64 * KIB),
+    memory=Appends(4 * MIB, 64 * KIB, _MEMORY),
     lives=100,
     live_counts=(1, 1000),
     thread_counts=(1, 2),
@@ -239,5 +237,6 @@ def only(plan: Plan, names: Sequence[str]) -> Plan:
         plan,
         cells=tuple(replace(cell, names=chosen(cell.names)) for cell in plan.cells),
         latency=tuple(replace(row, names=chosen(row.names)) for row in plan.latency),
+        memory=plan.memory and replace(plan.memory, names=chosen(plan.memory.names)),
         instructions=(),
     )

@@ -42,8 +42,8 @@ def draw(document: Document, folder: Path) -> list[str]:
         )
         if len(chosen) > 1:
             written.append(_write(folder / f"{name}-throughput-{mode}.png", _throughput, chosen))
-    if document["memory"]:
-        written.append(_write(folder / f"{name}-memory.png", _memory, document["memory"]))
+    for row in document["memory"]:
+        written.append(_write(folder / f"{name}-memory.png", _memory, row))
     return written
 
 

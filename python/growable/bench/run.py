@@ -5,25 +5,53 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from growable.bench import machine, measure, plots, tables
 from growable.bench.contestants import CONTESTANTS, OURS, REFERENCE, missing
-from growable.bench.plan import MEMORY_NAMES, Cell, Plan
+from growable.bench.plan import Appends, Cell, Plan
 from growable.bench.targets import judge
 from growable.cli.report import size_text
 
-__all__ = ["Progress", "failures", "run", "write"]
+__all__ = [
+    "Progress",
+    "can_go_on",
+    "document_path",
+    "failures",
+    "run",
+    "write",
+    "write_document",
+]
 
 Progress: TypeAlias = Callable[[float, float, str], None]  # seconds done, seconds in all, what
+
+SCHEMA = 1
+PARTS = ("cells", "latency", "memory", "lives", "live", "threads", "instructions")
 
 _PROCESS = 0.15  # seconds that starting a process takes, about
 _BYTE = 0.9e-9  # of a first life
 _APPEND = 60e-9
 
 
-def run(plan: Plan, runs: int, progress: Progress) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Task:
+    """One piece of a run; what it returns is added to a part of the document."""
+
+    name: str
+    part: str
+    seconds: float  # that it takes, about
+    work: Callable[[measure.Note], list[dict[str, Any]]]
+
+
+def run(
+    plan: Plan,
+    runs: int,
+    progress: Progress,
+    keep: Callable[[dict[str, Any]], None] = lambda _document: None,
+    begun: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Measure everything in a plan.
 
     Parameters
@@ -35,31 +63,111 @@ def run(plan: Plan, runs: int, progress: Progress) -> dict[str, Any]:
     progress : callable
         Called with what is done, and all there is to do, in seconds as estimated beforehand, and
         with what comes next.
+    keep : callable
+        Called with the document, as far as it has come, after each piece.
+    begun : dict, optional
+        A document of the same plan to go on with; what is done in it is not done again.
 
     Raises
     ------
     WrongResult
         When a contestant ended with other bytes than went in.
     """
-    begun = time.monotonic()
-    bar = _Bar(progress, runs * sum(_seconds(cell, plan) for cell in plan.cells) + _others(plan))
-    document: dict[str, Any] = {
-        "schema": 1,
+    start = time.monotonic()
+    tasks = list(_tasks(plan, runs))
+    bar = _Bar(progress, sum(task.seconds for task in tasks))
+    document = _new(plan, runs) if begun is None else begun
+    document["warmed"] = _warm_up(plan)
+    seconds_before = document["seconds"]
+    for task in tasks:
+        bar.part(task.name, task.seconds)
+        if task.name in document["done"]:
+            continue
+        document[task.part] += task.work(bar.note)
+        document["done"].append(task.name)
+        document["seconds"] = round(seconds_before + time.monotonic() - start, 1)
+        keep(document)
+    bar.part("done", 0.0)
+    document["load_end"] = machine.load()
+    document["targets"] = judge(document)
+    document["complete"] = True
+    return document
+
+
+def _new(plan: Plan, runs: int) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
         "set": plan.name,
+        "complete": False,
         "rounds": plan.rounds,
         "runs": runs,
+        "seconds": 0.0,
         "machine": machine.describe(),
         "load": machine.load(),
+        "load_end": None,
         "missing": {name: why for name in CONTESTANTS if (why := missing(name)) is not None},
-        "warmed": _warm_up(plan),
+        "warmed": "",
+        "done": [],
+        **{part: [] for part in PARTS},
+        "targets": [],
+        "plots": [],
     }
-    document["cells"] = list(_cells(plan, runs, bar))
-    document |= _other_parts(plan, bar)
-    document["load_end"] = machine.load()
-    document["seconds"] = round(time.monotonic() - begun, 1)
-    document["targets"] = judge(document)
-    document["plots"] = []
-    return document
+
+
+def can_go_on(begun: Mapping[str, Any], plan: Plan, runs: int) -> bool:
+    """Tell whether a document is one that a run of this plan, here and now, can go on with."""
+    new = _new(plan, runs)
+    same = ("schema", "set", "complete", "rounds", "runs", "machine", "missing")
+    return all(begun.get(key) == json.loads(json.dumps(new[key])) for key in same)
+
+
+def _tasks(plan: Plan, runs: int) -> Iterator[_Task]:
+    for number in range(runs):
+        for cell in plan.cells:
+            name = f"{cell.mode}, {size_text(cell.total)} by {size_text(cell.chunk)}"
+            again = f", run {number + 1}" if number else ""
+            yield _Task(name + again, "cells", _seconds(cell, plan), _cell(cell, plan, number))
+    for wanted in plan.latency:
+        name = f"latency, {size_text(wanted.total)} by {size_text(wanted.chunk)}"
+        yield _Task(name, "latency", _seconds_one_by_one(wanted, plan), _latency(wanted, plan))
+    memory = plan.memory
+    if memory:
+        yield _Task("memory", "memory", 3.0, lambda note: [measure.measure_memory(memory, note)])
+    for life in ("16 bytes", "memoryview") if plan.lives else ():
+        yield _Task(f"create, {life}", "lives", 1.0, _life(life, plan))
+    for count in plan.live_counts:
+        seconds = plan.rounds * 2 * (_PROCESS + count * 2e-6)
+        yield _Task(f"{count:,} live buffers", "live", seconds, _live(count, plan))
+    for threads in plan.thread_counts:
+        seconds = plan.rounds * 2 * _PROCESS
+        yield _Task(f"{threads} threads", "threads", seconds, _threads(threads, plan))
+    if plan.instructions:
+        yield _Task(
+            "instructions",
+            "instructions",
+            25.0,
+            lambda note: [measure.measure_instructions(plan.instructions, note)],
+        )
+
+
+def _cell(cell: Cell, plan: Plan, number: int) -> Callable[[measure.Note], list[dict[str, Any]]]:
+    return lambda note: [{"run": number, **row} for row in measure.measure_cell(cell, plan, note)]
+
+
+def _latency(wanted: Appends, plan: Plan) -> Callable[[measure.Note], list[dict[str, Any]]]:
+    return lambda note: [measure.measure_latency(wanted, plan, note)]
+
+
+def _life(life: str, plan: Plan) -> Callable[[measure.Note], list[dict[str, Any]]]:
+    return lambda note: [measure.measure_life(life, plan, note)]
+
+
+def _live(count: int, plan: Plan) -> Callable[[measure.Note], list[dict[str, Any]]]:
+    return lambda note: [measure.measure_live(count, plan, note)]
+
+
+def _threads(threads: int, plan: Plan) -> Callable[[measure.Note], list[dict[str, Any]]]:
+    return lambda note: [measure.measure_threads(threads, plan, note)]
 
 
 class _Bar:
@@ -116,54 +224,9 @@ def _seconds(cell: Cell, plan: Plan) -> float:
     return each * len(cell.names)
 
 
-def _others(plan: Plan) -> float:
-    seconds = sum(
-        plan.rounds * len(row.names) * (row.total * _BYTE + row.total / row.chunk * 4 * _APPEND)
-        for row in plan.latency
-    )
-    seconds += 2.0 if plan.memory else 0.0
-    seconds += 1.0 if plan.lives else 0.0
-    seconds += sum(plan.rounds * 2 * (_PROCESS + count * 2e-6) for count in plan.live_counts)
-    seconds += len(plan.thread_counts) * plan.rounds * 2 * _PROCESS
-    return seconds + (25.0 if plan.instructions else 0.0)
-
-
-def _cells(plan: Plan, runs: int, bar: _Bar) -> Iterator[dict[str, Any]]:
-    for number in range(runs):
-        for cell in plan.cells:
-            what = f"{cell.mode}, {size_text(cell.total)} by {size_text(cell.chunk)}"
-            bar.part(what, _seconds(cell, plan))
-            for row in measure.measure_cell(cell, plan, bar.note):
-                yield {"run": number, **row}
-
-
-def _other_parts(plan: Plan, bar: _Bar) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    found["latency"] = []
-    for wanted in plan.latency:
-        bar.part("latency", wanted.total * _BYTE * len(wanted.names) * plan.rounds)
-        found["latency"].append(measure.measure_latency(wanted, plan, bar.note))
-    bar.part("memory", 2.0)
-    found["memory"] = (
-        measure.measure_memory(MEMORY_NAMES, plan.memory, bar.note) if plan.memory else None
-    )
-    bar.part("short lives", 1.0)
-    kinds = ("16 bytes", "memoryview") if plan.lives else ()
-    found["lives"] = [measure.measure_life(life, plan, bar.note) for life in kinds]
-    found["live"] = []
-    for count in plan.live_counts:
-        bar.part(f"{count:,} live buffers", plan.rounds * 2 * (_PROCESS + count * 2e-6))
-        found["live"].append(measure.measure_live(count, plan, bar.note))
-    found["threads"] = []
-    for threads in plan.thread_counts:
-        bar.part(f"{threads} threads", plan.rounds * 2 * _PROCESS)
-        found["threads"].append(measure.measure_threads(threads, plan, bar.note))
-    bar.part("instructions", 25.0)
-    found["instructions"] = (
-        measure.measure_instructions(plan.instructions, bar.note) if plan.instructions else None
-    )
-    bar.part("done", 0.0)
-    return found
+def _seconds_one_by_one(wanted: Appends, plan: Plan) -> float:
+    once = _PROCESS + wanted.total * _BYTE + wanted.total / wanted.chunk * 4 * _APPEND
+    return plan.rounds * len(wanted.names) * once
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:
@@ -177,18 +240,31 @@ def failures(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def write(document: dict[str, Any], folder: Path) -> list[Path]:
-    """Write the JSON document, the Markdown page, and the pictures if matplotlib is there.
+def document_path(folder: Path, plan: Plan) -> Path:
+    """Return where the JSON document of a plan is written."""
+    return folder / f"{plan.name}.json"
+
+
+def write_document(document: Mapping[str, Any], path: Path) -> None:
+    """Write the JSON document, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".json.new")
+    unfinished.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="ascii")
+    unfinished.replace(path)
+
+
+def write(document: dict[str, Any], path: Path) -> list[Path]:
+    """Write the JSON document, beside it the Markdown page, and pictures if matplotlib is there.
 
     Returns
     -------
     list of Path
         The files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if plots.has_matplotlib():
-        document["plots"] = plots.draw(document, folder)
-    data, page = (folder / f"{document['set']}.{suffix}" for suffix in ("json", "md"))
-    data.write_text(json.dumps(document, indent=1) + "\n", encoding="ascii")
+        document["plots"] = plots.draw(document, path.parent)
+    write_document(document, path)
+    page = path.with_suffix(".md")
     page.write_text(tables.markdown(document), encoding="utf-8")
-    return [data, page, *(folder / name for name in document["plots"])]
+    return [path, page, *(path.parent / name for name in document["plots"])]

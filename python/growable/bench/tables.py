@@ -43,7 +43,8 @@ def _lines(document: Document) -> Iterator[str]:
         yield from _latency(row)
     yield from _small(document)
     yield from _cost(document)
-    yield from _instructions(document["instructions"])
+    for row in document["instructions"]:
+        yield from _instructions(row)
     yield from _plots(document)
     yield from _left_out(document)
 
@@ -295,8 +296,8 @@ def _cost(document: Document) -> Iterator[str]:
     yield ""
 
 
-def _instructions(found: Row | None) -> Iterator[str]:
-    if not found or not found.get("cells"):
+def _instructions(found: Row) -> Iterator[str]:
+    if not found["cells"]:
         return
     names = list(found["cells"][0]["instructions"])
     yield f"## Instructions of a fill, by {found['tool']}"

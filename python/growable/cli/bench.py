@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +69,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--output", type=Path, help="write JSON, Markdown and plots into this folder"
     )
     parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was interrupted, from what it left in --output",
+    )
+    parser.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="show a progress bar on stderr (default: when that is a terminal)",
@@ -98,16 +104,23 @@ def run(options: argparse.Namespace) -> int:
 
     plan = _plan(options)
     _check_possible(plan)
+    path: Path | None = options.output and bench.document_path(options.output, plan)
+    begun = _begun(path, plan, options)
+
+    def keep(document: dict[str, Any]) -> None:
+        if path:
+            bench.write_document(document, path)
+
     try:
         with _progress(options) as progress:
-            document = bench.run(plan, options.runs, progress)
+            document = bench.run(plan, options.runs, progress, keep, begun)
     except WrongResult as error:
         print(f"growable: WRONG RESULT: {error}", file=sys.stderr)
         return EXIT_WRONG
     except ChildError as error:
         print(f"growable: {error}", file=sys.stderr)
         return EXIT_WRONG
-    files = bench.write(document, options.output) if options.output else []
+    files = bench.write(document, path) if path else []
     if options.json:
         report.print_json(document)
     else:
@@ -118,6 +131,27 @@ def run(options: argparse.Namespace) -> int:
     for line in failed:
         print(f"growable: {line}", file=sys.stderr)
     return EXIT_WRONG if failed else 0
+
+
+def _begun(path: Path | None, plan: Plan, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Return the document that --resume goes on with."""
+    from growable.bench.run import can_go_on
+
+    if not options.resume:
+        return None
+    if path is None:
+        raise CommandError("--resume needs --output, the folder of the run to go on with")
+    try:
+        begun: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CommandError(f"{path.name} is no document of a run: {error}") from None
+    if begun.get("complete"):
+        raise CommandError(f"the run in {path.name} is complete: there is nothing to go on with")
+    if not can_go_on(begun, plan, options.runs):
+        raise CommandError(f"the run in {path.name} was another one, or of another machine")
+    return begun
 
 
 def _plan(options: argparse.Namespace) -> Plan:
