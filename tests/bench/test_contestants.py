@@ -112,12 +112,8 @@ def test_a_setting_that_growable_does_not_have(monkeypatch: pytest.MonkeyPatch) 
 def test_a_library_that_cannot_be_preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     if isinstance(table._tunables(), str) or table.sysconfig.get_config_var("WITH_MIMALLOC"):
         pytest.skip("this interpreter does it in another way")
-    table._copying_allocator.cache_clear()
     monkeypatch.setenv(table.PRELOAD_VARIABLE, "/nowhere/libmimalloc.so")
-    try:
-        assert missing(table.COPYING) == "libmimalloc.so cannot be preloaded"
-    finally:
-        table._copying_allocator.cache_clear()
+    assert missing(table.COPYING) == "libmimalloc.so cannot be preloaded"
 
 
 @pytest.mark.parametrize(

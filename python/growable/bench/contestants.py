@@ -20,7 +20,7 @@ import sysconfig
 from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -279,7 +279,9 @@ def _tunables() -> Mapping[str, str] | str:
     return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
-@cache
+_can_be_preloaded: dict[str, bool] = {}  # a process was started for each
+
+
 def _copying_allocator() -> Mapping[str, str] | str:
     """Prefer the allocator of free-threaded CPython itself, else a mimalloc for all of malloc."""
     if sysconfig.get_config_var("WITH_MIMALLOC"):
@@ -290,15 +292,17 @@ def _copying_allocator() -> Mapping[str, str] | str:
     if not library:
         return f"needs libmimalloc ({PRELOAD_VARIABLE} may name it)"
     environment = {"LD_PRELOAD": library}
-    # A library that cannot be loaded is passed over by the loader, with nothing but a message.
-    found = subprocess.run(
-        [sys.executable, "-c", "print('mimalloc' in open('/proc/self/maps').read())"],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if found.stdout.strip() != "True":
+    if library not in _can_be_preloaded:
+        # What cannot be loaded is passed over by the loader, with nothing but a message.
+        found = subprocess.run(
+            [sys.executable, "-c", "print('mimalloc' in open('/proc/self/maps').read())"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        _can_be_preloaded[library] = found.stdout.strip() == "True"
+    if not _can_be_preloaded[library]:
         return f"{Path(library).name} cannot be preloaded"
     return environment
 

@@ -39,6 +39,7 @@ from growable.cli.source import available_memory
 __all__ = [
     "FAILED",
     "Note",
+    "candidates",
     "measure_cell",
     "measure_instructions",
     "measure_latency",
@@ -94,7 +95,8 @@ def _take_turns(
     return {name: each for name, each in samples.items() if name not in left_out}
 
 
-def _candidates(cell: Cell | Appends) -> tuple[list[str], dict[str, str]]:
+def candidates(cell: Cell | Appends) -> tuple[list[str], dict[str, str]]:
+    """Return who takes part, and why the others do not."""
     available = available_memory()
     names, left_out = [], {}
     for name in cell.names:
@@ -113,7 +115,7 @@ def _candidates(cell: Cell | Appends) -> tuple[list[str], dict[str, str]]:
 
 def measure_cell(cell: Cell, plan: Plan, note: Note) -> list[Row]:
     """Return the cell's row, and that of the second lives where it has any."""
-    names, left_out = _candidates(cell)
+    names, left_out = candidates(cell)
     rounds = plan.rounds_of(cell.total)
     if plan.warm_up and cell.total >= WARM_FROM and names:
         warm_up(2 * cell.total)
@@ -231,7 +233,7 @@ def _cell_row(
 
 def measure_latency(wanted: Appends, plan: Plan, note: Note) -> Row:
     """Time each append in first lives, at least as often as the minimum is filtered of."""
-    names, left_out = _candidates(wanted)
+    names, left_out = candidates(wanted)
     rounds = max(plan.rounds, plan.filtered)
     if plan.warm_up:
         warm_up(2 * wanted.total)
@@ -280,7 +282,7 @@ def _percentiles(samples: Sequence[int]) -> dict[str, int]:
 
 def measure_memory(wanted: Appends, note: Note) -> Row:
     """Watch what is resident while a buffer grows. The times in it are not measurements."""
-    names, left_out = _candidates(wanted)
+    names, left_out = candidates(wanted)
 
     def taker(name: str) -> Take:
         def take(number: int) -> Row:

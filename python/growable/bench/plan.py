@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from growable.bench.contestants import (
     BACKGROUND,
@@ -34,8 +34,6 @@ __all__ = [
     "only",
     "own",
 ]
-
-Mode: TypeAlias = Literal["steady", "first", "second"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 TOTALS = (KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB, GIB, 4 * GIB)
@@ -130,7 +128,7 @@ def _grid() -> Iterator[Cell]:
 SHORT = Plan(
     name="short",
     rounds=7,
-    most_rounds=15,
+    most_rounds=9,
     sample_ns=2_000_000,
     cells=(
         Cell("steady", KIB, 16, _FILLERS),
@@ -145,10 +143,10 @@ SHORT = Plan(
         Cell("first", KIB, 64, _USUAL),
         Cell("first", MIB, 4 * KIB, _USUAL),
         Cell("first", 16 * MIB, 64 * KIB, _USUAL),
-        Cell("first", 64 * MIB, 64 * KIB, _FILLERS),
-        Cell("first", 256 * MIB, 64 * KIB, _FILLERS),
+        Cell("first", 64 * MIB, 64 * KIB, (*_USUAL, SMALL_PAGES)),
+        Cell("first", 256 * MIB, 64 * KIB, (*_USUAL, DOUBLING, PYARROW, HUGE_HEAP, COPYING)),
         Cell("first", GIB, KIB, (REFERENCE, OURS, DOUBLING, PYARROW)),
-        Cell("first", GIB, 64 * KIB, (REFERENCE, OURS, BACKGROUND, HUGE_HEAP, FLOOR), lives=2),
+        Cell("first", GIB, 64 * KIB, (REFERENCE, OURS, BACKGROUND, FLOOR), lives=2),
     ),
     latency=(
         Appends(256 * MIB, KIB, (TIMER, REFERENCE, OURS, SMALL_PAGES, LOW_LATENCY, BACKGROUND)),

@@ -221,12 +221,12 @@ def _seconds(cell: Cell, plan: Plan) -> float:
         each = _PROCESS + (rounds + 8) * max(2 * plan.sample_ns / 1e9, fill)
     else:
         each = rounds * (_PROCESS + cell.lives * fill)
-    return each * len(cell.names)
+    return each * len(measure.candidates(cell)[0])
 
 
 def _seconds_one_by_one(wanted: Appends, plan: Plan) -> float:
     once = _PROCESS + wanted.total * _BYTE + wanted.total / wanted.chunk * 4 * _APPEND
-    return plan.rounds * len(wanted.names) * once
+    return plan.rounds * len(measure.candidates(wanted)[0]) * once
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:
