@@ -3,7 +3,7 @@
 #
 #   PYTHON=python3.12   the interpreter to make the environment with
 #   VENV=/some/where    where to make it
-#   ARGS="..."          passed on to growable demo, pytest, ruff check or ctest
+#   ARGS="..."          passed on to growable demo or bench, pytest, ruff check or ctest
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +17,7 @@ COVERAGE_VENV := $(VENV)-coverage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-windows lint format types ctest coverage clean
+.PHONY: help demo bench bench-full test test-windows lint format types ctest coverage clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -25,6 +25,12 @@ help: ## show this list
 
 demo: $(VENV)/.demo ## see it work on real files, beside the built-in ways
 	$(BIN)/growable demo $(ARGS)
+
+bench: $(VENV)/.bench ## the short benchmarks into benchmarks/results/ (minutes; leave the machine alone)
+	$(BIN)/growable bench --output benchmarks/results --progress $(ARGS)
+
+bench-full: $(VENV)/.bench ## the whole grid (hours)
+	$(BIN)/growable bench --full --output benchmarks/results --progress $(ARGS)
 
 test: $(VENV)/.test ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
@@ -66,6 +72,10 @@ $(VENV)/.made: pyproject.toml
 
 $(VENV)/.demo: $(VENV)/.made $(SOURCES)
 	$(PIP) install '.[cli]' numpy
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.made $(SOURCES)
+	$(PIP) install '.[bench]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.made $(SOURCES)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the contestants, alternating rounds, and plain tables.
+"""What the scripts share: alternating rounds, from the package's own harness, and plain tables.
 
 What a reader would get wrong: no time here means anything by itself. Machines are shared and
 clocks wander, so each round times every contestant, and what is kept is the median of the rounds'
@@ -8,105 +8,34 @@ ratios.
 from __future__ import annotations
 
 import argparse
-import gc
-import io
 import json
 import platform
-import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import growable
+from growable.bench.contestants import OURS
+from growable.bench.contestants import REFERENCE as PEER
+from growable.bench.figures import Timer, alternate, quiet, ratio_of
 
-Fill: TypeAlias = Callable[[bytes, int], None]
-Timer: TypeAlias = Callable[[int], int]  # takes the number of the round, returns nanoseconds
-
-PEER = "bytearray"
-OURS = "Buffer"
+__all__ = [
+    "EXIT_MISSED",
+    "EXIT_USAGE",
+    "OURS",
+    "PEER",
+    "Timer",
+    "alternate",
+    "environment",
+    "heading",
+    "positive",
+    "print_json",
+    "quiet",
+    "ratio_of",
+    "table",
+]
 
 EXIT_MISSED = 1
 EXIT_USAGE = 2
-
-
-# The contestants: each takes `count` pieces, hands over the contents, and lets go of them.
-
-
-def fill_bytearray(piece: bytes, count: int) -> None:
-    contents = bytearray()
-    for _ in range(count):
-        contents += piece
-
-
-def fill_buffer(piece: bytes, count: int) -> None:
-    contents = growable.Buffer()
-    for _ in range(count):
-        contents += piece
-
-
-def fill_bytes_io(piece: bytes, count: int) -> None:
-    contents = io.BytesIO()
-    write = contents.write
-    for _ in range(count):
-        write(piece)
-    contents.getbuffer().release()
-
-
-def fill_list_join(piece: bytes, count: int) -> None:
-    # A list keeps pieces, not their bytes, so it must own a copy of each to be compared.
-    view = memoryview(piece)
-    parts: list[bytes] = []
-    append = parts.append
-    for _ in range(count):
-        append(bytes(view))
-    b"".join(parts)
-
-
-CONTESTANTS: dict[str, Fill] = {
-    PEER: fill_bytearray,
-    OURS: fill_buffer,
-    "io.BytesIO": fill_bytes_io,
-    "list + join": fill_list_join,
-}
-
-
-# Rounds.
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the cyclic garbage collector out of what is timed."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def alternate(timers: Mapping[str, Timer], rounds: int) -> dict[str, list[int]]:
-    """Run every timer once a round, each round beginning with another one.
-
-    Returns
-    -------
-    dict
-        For each name what its timer returned, in the order of the rounds.
-    """
-    names = list(timers)
-    times: dict[str, list[int]] = {name: [] for name in names}
-    with quiet():
-        for number in range(rounds):
-            first = number % len(names)
-            for name in names[first:] + names[:first]:
-                times[name].append(timers[name](number))
-    return times
-
-
-def ratio_of(reference: Sequence[float], other: Sequence[float]) -> float:
-    """Return how many times faster `other` is: the median of the ratios round by round."""
-    return statistics.median(a / b for a, b in zip(reference, other, strict=True))
 
 
 # Reports.

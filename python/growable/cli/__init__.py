@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from growable.cli import demo, info
+from growable.cli import bench, demo, info
 from growable.cli.report import EXIT_INTERRUPTED, CommandError
 from growable.config import package_version
 
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"growable {package_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    bench.add_command(commands)
     demo.add_command(commands)
     info.add_command(commands)
     return parser

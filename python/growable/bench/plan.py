@@ -1,0 +1,240 @@
+"""Which cells a run measures: the smoke, the short and the full set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from growable.bench.contestants import (
+    BACKGROUND,
+    CONTESTANTS,
+    COPYING,
+    DOUBLING,
+    FLOOR,
+    HUGE_HEAP,
+    LOW_LATENCY,
+    OURS,
+    PYARROW,
+    REFERENCE,
+    SMALL_PAGES,
+    TIMER,
+)
+
+__all__ = [
+    "CHUNKS",
+    "FULL",
+    "SETS",
+    "SHORT",
+    "SMOKE",
+    "TOTALS",
+    "Appends",
+    "Cell",
+    "Plan",
+    "only",
+    "own",
+]
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+TOTALS = (KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB, GIB, 4 * GIB)
+CHUNKS = (1, 16, 64, KIB, 4 * KIB, 64 * KIB, MIB)
+
+_FILLERS = tuple(name for name in CONTESTANTS if name not in (FLOOR, TIMER))
+_USUAL = (REFERENCE, OURS, "io.BytesIO", "list + join", "array.array")
+_LATENCY = (
+    TIMER,
+    REFERENCE,
+    OURS,
+    SMALL_PAGES,
+    LOW_LATENCY,
+    BACKGROUND,
+    "io.BytesIO",
+    "array.array",
+    DOUBLING,
+    PYARROW,
+    HUGE_HEAP,
+    COPYING,
+)
+_MEMORY = (
+    REFERENCE,
+    OURS,
+    SMALL_PAGES,
+    "io.BytesIO",
+    "list + join",
+    DOUBLING,
+    PYARROW,
+    COPYING,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of the grid: fill to `total` by `chunk`, again and again or in a first life.
+
+    With `lives` 2 a first life is followed by a second one in the same process, which is a cell of
+    its own in the results.
+    """
+
+    mode: Literal["steady", "first"]
+    total: int
+    chunk: int
+    names: tuple[str, ...]
+    lives: int = 1
+
+
+@dataclass(frozen=True)
+class Appends:
+    """Appends one by one in first lives, of which each is timed, or the memory is watched."""
+
+    total: int
+    chunk: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run does. Nothing is measured fewer than `rounds` times."""
+
+    name: str
+    rounds: int
+    most_rounds: int
+    sample_ns: int  # one sample of a steady state lasts about so long
+    cells: tuple[Cell, ...]
+    latency: tuple[Appends, ...]
+    filtered: int  # runs that the minimum-filtered latencies are of
+    memory: Appends | None  # the runs whose memory is watched
+    lives: int  # in one sample; 0 for none
+    live_counts: tuple[int, ...]
+    thread_counts: tuple[int, ...]
+    instructions: tuple[tuple[int, int, int], ...]  # total, chunk, fills
+    warm_up: bool
+
+    def rounds_of(self, total: int) -> int:
+        """Return how often a cell is measured: small ones more often, as they cost little."""
+        return max(self.rounds, min(self.most_rounds, 256 * MIB // max(1, total)))
+
+
+def _grid() -> Iterator[Cell]:
+    for total in TOTALS:
+        for chunk in CHUNKS:
+            if chunk > total:
+                continue
+            lives = 2 if (total, chunk) == (GIB, 64 * KIB) else 1
+            floor = (FLOOR,) if total >= 64 * MIB and chunk == 64 * KIB else ()
+            yield Cell("first", total, chunk, (*_FILLERS, *floor), lives)
+            yield Cell("steady", total, chunk, _FILLERS)
+
+
+SHORT = Plan(
+    name="short",
+    rounds=7,
+    most_rounds=9,
+    sample_ns=2_000_000,
+    cells=(
+        Cell("steady", KIB, 16, _FILLERS),
+        Cell("steady", KIB, 64, _USUAL),
+        Cell("steady", 64 * KIB, 64, _FILLERS),
+        Cell("steady", 64 * KIB, 4 * KIB, _USUAL),
+        Cell("steady", MIB, 64, _USUAL),
+        Cell("steady", MIB, 64 * KIB, _FILLERS),
+        Cell("steady", 16 * MIB, 64, _USUAL),
+        Cell("steady", 16 * MIB, 64 * KIB, _FILLERS),
+        Cell("steady", 64 * MIB, 64 * KIB, _USUAL),
+        Cell("first", KIB, 64, _USUAL),
+        Cell("first", MIB, 4 * KIB, _USUAL),
+        Cell("first", 16 * MIB, 64 * KIB, _USUAL),
+        Cell("first", 64 * MIB, 64 * KIB, (*_USUAL, SMALL_PAGES)),
+        Cell("first", 256 * MIB, 64 * KIB, (*_USUAL, DOUBLING, PYARROW, HUGE_HEAP, COPYING)),
+        Cell("first", GIB, KIB, (REFERENCE, OURS, DOUBLING, PYARROW)),
+        Cell("first", GIB, 64 * KIB, (REFERENCE, OURS, BACKGROUND, FLOOR), lives=2),
+    ),
+    latency=(
+        Appends(256 * MIB, KIB, (TIMER, REFERENCE, OURS, SMALL_PAGES, LOW_LATENCY, BACKGROUND)),
+        Appends(256 * MIB, 64 * KIB, (REFERENCE, OURS, COPYING)),
+    ),
+    filtered=5,
+    memory=Appends(256 * MIB, 64 * KIB, _MEMORY),
+    lives=2000,
+    live_counts=(1, 1000, 100_000, 1_000_000),
+    thread_counts=(1, 2, 8),
+    instructions=((KIB, 16, 200), (64 * KIB, 64, 10), (64 * KIB, 4 * KIB, 100)),
+    warm_up=True,
+)
+
+FULL = replace(
+    SHORT,
+    name="full",
+    most_rounds=21,
+    cells=tuple(_grid()),
+    latency=(
+        Appends(256 * MIB, KIB, _LATENCY),
+        Appends(256 * MIB, 64 * KIB, _LATENCY),
+        Appends(GIB, KIB, _LATENCY),
+    ),
+    live_counts=(1, 10, 100, 1000, 10_000, 100_000, 1_000_000),
+    thread_counts=(1, 2, 4, 8, 16, 32, 64),
+)
+
+SMOKE = replace(
+    SHORT,
+    name="smoke",
+    rounds=2,
+    most_rounds=2,
+    sample_ns=200_000,
+    cells=(
+        Cell("steady", KIB, 16, _FILLERS),
+        Cell("steady", 64 * KIB, 4 * KIB, _USUAL),
+        Cell("first", MIB, 64 * KIB, (*_FILLERS, FLOOR), lives=2),
+    ),
+    latency=(Appends(MIB, KIB, _LATENCY),),
+    filtered=2,
+    memory=Appends(4 * MIB, 64 * KIB, _MEMORY),
+    lives=100,
+    live_counts=(1, 1000),
+    thread_counts=(1, 2),
+    instructions=(),
+    warm_up=False,
+)
+
+SETS = {plan.name: plan for plan in (SMOKE, SHORT, FULL)}
+
+
+def own(plan: Plan, totals: Sequence[int], chunks: Sequence[int]) -> Plan:
+    """Return a plan of cells only, of these totals and chunks, both modes, all contestants."""
+    cells: list[Cell] = []
+    for total in totals:
+        for chunk in chunks:
+            if chunk <= total:
+                cells += (
+                    Cell("steady", total, chunk, _FILLERS),
+                    Cell("first", total, chunk, _FILLERS),
+                )
+    return replace(
+        plan,
+        name="own",
+        cells=tuple(cells),
+        latency=(),
+        memory=None,
+        lives=0,
+        live_counts=(),
+        thread_counts=(),
+        instructions=(),
+    )
+
+
+def only(plan: Plan, names: Sequence[str]) -> Plan:
+    """Return the plan with these contestants, and bytearray, which the others are compared with.
+
+    Parts that have two fixed contestants stay as they are; instructions are not counted.
+    """
+
+    def chosen(all_names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in all_names if name in (REFERENCE, *names))
+
+    return replace(
+        plan,
+        cells=tuple(replace(cell, names=chosen(cell.names)) for cell in plan.cells),
+        latency=tuple(replace(row, names=chosen(row.names)) for row in plan.latency),
+        memory=plan.memory and replace(plan.memory, names=chosen(plan.memory.names)),
+        instructions=(),
+    )
