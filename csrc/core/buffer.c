@@ -8,6 +8,7 @@
 
 #include "growth.h"
 #include "pool.h"
+#include "populate.h"
 #include "storage.h"
 
 void
@@ -382,6 +383,7 @@ buffer_freeze(struct buffer *b)
     buffer_settle(b);
     if (b->tier == BUFFER_RESERVED) {
         struct range *storage = &b->storage;
+        populate_stop(b);
         int system_error = vmem_protect(storage->base + b->given_back,
                                         storage->committed - b->given_back, VMEM_READ);
         if (system_error != 0) {

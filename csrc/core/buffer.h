@@ -23,8 +23,9 @@
  * without it the base stays where it is.
  *
  * What a reader would get wrong: `limit` is not the capacity. It is how far the length may go
- * without asking (the slow path commits more), and it equals the length once the buffer is frozen
- * or released, so that the hot path needs no check of its own for those.
+ * without asking (the slow path commits more, or has memory put behind what is committed), and it
+ * equals the length once the buffer is frozen or released, so that the hot path needs no check of
+ * its own for those.
  *
  * Not thread-safe: the caller serialises all calls on one buffer and on its environment.
  */
@@ -76,6 +77,7 @@ struct buffer {
     size_t limit;
     struct range storage; /* a block has size == committed == dirty */
     size_t given_back;    /* offset below which the gap's pages are decommitted */
+    size_t populated;     /* offset up to which memory was asked for before it was written */
     size_t lent;          /* offset up to which somebody may write to a lent tail */
     size_t lent_from;     /* where the end must be for buffer_advance to take bytes in, */
     size_t lent_left;     /* and how many of them */
@@ -88,6 +90,7 @@ struct buffer {
     int16_t displaced;    /* the lent byte under the terminator, or -1 */
     unsigned char tier;
     unsigned char huge;
+    bool ordered; /* the helper thread may be at work on the pages */
     bool pinned; /* the address was given out as a number */
     bool frozen;
     bool released;

@@ -94,7 +94,9 @@ env_query(struct buffer_env *env, struct env_facts *facts)
     pool_look_again(pool);
     query_system(&pool->info, facts);
     query_capabilities(&pool->info, facts);
-    facts->settings = (struct env_settings){pool->reservation, pool->budget, pool->limit};
+    facts->settings = (struct env_settings){
+        .reservation = pool->reservation, .budget = pool->budget, .limit = pool->limit,
+        .prefault = pool->prefault, .low_latency = pool->low_latency};
     facts->reservations = pool->live;
     facts->reserved_bytes = pool->live_bytes + pool->exact_bytes;
     facts->pooled = pool->idle_count;

@@ -15,10 +15,16 @@
 
 struct pool;
 
+/* Who puts memory behind pages that are about to be written: nobody before they are, the writer by
+ * some pages at a time, or a helper thread. */
+enum env_prefault { ENV_PREFAULT_OFF, ENV_PREFAULT_AHEAD, ENV_PREFAULT_BACKGROUND };
+
 /* Bytes. Reservation: the addresses that a buffer without a capacity gets. Budget: the warm memory
  * kept in idle reservations. Limit: all memory kept there, with that which the system may take. */
 struct env_settings {
     size_t reservation, budget, limit;
+    unsigned char prefault; /* an enum env_prefault */
+    bool low_latency;       /* no huge pages, but where they were asked for; small steps */
 };
 
 /* The caller sets the callbacks, then calls env_open. */

@@ -17,7 +17,14 @@ enum {
     GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
     GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
-    GROWTH_GIVE_BACK = 1024 * 1024     /* smallest decommit at the front */
+    GROWTH_GIVE_BACK = 1024 * 1024,    /* smallest decommit at the front */
+    GROWTH_POPULATE_FROM = 64 * 1024,  /* shorter contents get their pages when they are written */
+    GROWTH_POPULATE_MOST = 256 * 1024, /* at once */
+    GROWTH_POPULATE_QUICK = 16 * 1024, /* at once where no step may take long */
+    GROWTH_PREFAULT_FROM = 1024 * 1024,
+    GROWTH_PREFAULT_MOST = 8 * 1024 * 1024, /* how far the helper is ahead */
+    GROWTH_PREFAULT_PACE = 512 * 1024,      /* how often it is told where the end is */
+    GROWTH_PREFAULT_STEP = 128 * 1024       /* what it does at once, but for huge pages */
 };
 
 static inline size_t
@@ -82,6 +89,25 @@ growth_commit_after_shrink(size_t used, size_t committed, size_t slack, size_t p
                       ? GROWTH_COMMIT_BLOCK : page;
     size_t end = growth_round_up(used + slack / 4, unit);
     return end < committed ? end : committed;
+}
+
+/* How far past what is needed memory is put behind pages before they are written, when `used` bytes
+ * are. Enough that the calls pay, little enough that resident memory stays near the contents. */
+static inline size_t
+growth_populate_extra(size_t used, bool low_latency)
+{
+    if (low_latency)
+        return GROWTH_POPULATE_QUICK;
+    return used / 8 < GROWTH_POPULATE_MOST ? used / 8 : GROWTH_POPULATE_MOST;
+}
+
+/* The same for the helper thread, whose steps cost the writer nothing. */
+static inline size_t
+growth_prefault_extra(size_t used)
+{
+    if (used < GROWTH_COMMIT_BLOCK)
+        return GROWTH_COMMIT_BLOCK;
+    return used < GROWTH_PREFAULT_MOST ? used : GROWTH_PREFAULT_MOST;
 }
 
 #endif

@@ -185,6 +185,8 @@ pool_configure(struct pool *pool, const struct env_settings *settings)
     pool->reservation = settings->reservation;
     pool->budget = settings->budget;
     pool->limit = settings->limit;
+    pool->prefault = settings->prefault;
+    pool->low_latency = settings->low_latency;
     pool->attainable = (size_t)-1; /* what was refused before is asked for again */
     pool_clear(pool);
 }

@@ -37,6 +37,8 @@ struct pool {
     size_t attainable;  /* the largest reservation worth asking for; see reserve_halving */
     size_t budget;      /* bytes of warm memory kept in idle ranges; 64 KiB a range come on top */
     size_t limit;       /* bytes of memory in idle ranges, discarded ones included */
+    unsigned char prefault; /* an enum env_prefault, for what grows from now on */
+    bool low_latency;
     size_t live;        /* ranges out with buffers or idle */
     size_t live_lazy;   /* how many of them are lazy */
     size_t most_lazy;   /* how many may be: each that is released may split a mapping */

@@ -8,6 +8,7 @@
 
 #include "growth.h"
 #include "pool.h"
+#include "populate.h"
 
 struct place {
     struct range storage;
@@ -47,7 +48,10 @@ void
 storage_refresh(struct buffer *b)
 {
     size_t accessible = b->storage.committed - buffer_offset(b) - 1;
+    size_t edge = populate_edge(b) - buffer_offset(b) - 1;
     b->limit = accessible < b->capacity ? accessible : b->capacity;
+    if (b->limit > edge)
+        b->limit = edge;
     if (b->frozen || b->released)
         b->limit = b->length;
     poison_open(b->start, b->start + b->length + 1);
@@ -75,11 +79,19 @@ open_all(const struct buffer *b)
 
 /* Huge pages. */
 
+/* To zero one takes hundreds of microseconds. */
+static bool
+refuses_huge(const struct buffer *b)
+{
+    return b->huge == BUFFER_HUGE_NEVER ||
+           (b->huge == BUFFER_HUGE_AUTO && b->env->pool->low_latency);
+}
+
 static bool
 wants_huge(const struct buffer *b, size_t end)
 {
     const struct vmem_info *info = &b->env->pool->info;
-    if (b->huge == BUFFER_HUGE_NEVER || !info->can_advise_huge || b->storage.lazy)
+    if (refuses_huge(b) || !info->can_advise_huge || b->storage.lazy)
         return false;
     return b->huge == BUFFER_HUGE_ALWAYS ||
            (info->thp == VMEM_THP_ADVISED && end > GROWTH_COMMIT_BLOCK);
@@ -101,14 +113,14 @@ static bool
 is_huge_forbidden(const struct buffer *b)
 {
     const struct vmem_info *info = &b->env->pool->info;
-    return b->huge == BUFFER_HUGE_NEVER && info->thp == VMEM_THP_ALWAYS && info->can_advise_huge;
+    return refuses_huge(b) && info->thp == VMEM_THP_ALWAYS && info->can_advise_huge;
 }
 
 /* A range from the pool may have been advised for another buffer. */
 static void
 forbid_huge(struct buffer *b)
 {
-    if (b->huge == BUFFER_HUGE_NEVER && (b->storage.huge || is_huge_forbidden(b)) &&
+    if (refuses_huge(b) && (b->storage.huge || is_huge_forbidden(b)) &&
         vmem_advise_huge(b->storage.base, b->storage.size, false) == 0)
         b->storage.huge = false;
 }
@@ -138,21 +150,36 @@ commit_end(const struct buffer *b, size_t end)
                                       pool_is_frugal(pool));
 }
 
-int
-storage_commit(struct buffer *b, size_t need)
+/* Where the step ends that takes in `end`; the advice for its pages is given. */
+static size_t
+prepare_step(struct buffer *b, size_t end)
 {
-    struct range *storage = &b->storage;
-    size_t page = b->env->pool->info.page_size;
-    size_t end = buffer_offset(b) + need + 1;
-    if (end <= storage->committed)
-        return BUFFER_OK;
+    const struct range *storage = &b->storage;
     size_t wanted = commit_end(b, end);
     if (b->huge == BUFFER_HUGE_ALWAYS)
         wanted = growth_round_up(wanted, GROWTH_COMMIT_BLOCK);
     wanted = wanted < storage->size ? wanted : storage->size;
     if (b->huge == BUFFER_HUGE_ALWAYS || wanted > GROWTH_COMMIT_BLOCK)
         advise_huge(b, wanted);
-    size_t least = growth_round_up(end, page);
+    return wanted;
+}
+
+size_t
+storage_commit_ahead(struct buffer *b, size_t end)
+{
+    if (end > b->storage.committed && commit_up_to(b, prepare_step(b, end)) == 0) {
+        storage_notify(b);
+        storage_refresh(b);
+    }
+    return end < b->storage.committed ? end : b->storage.committed;
+}
+
+static int
+commit_step(struct buffer *b, size_t end)
+{
+    const struct range *storage = &b->storage;
+    size_t wanted = prepare_step(b, end);
+    size_t least = growth_round_up(end, b->env->pool->info.page_size);
     int error = commit_up_to(b, wanted);
     if (error != 0 && least < wanted)
         error = commit_up_to(b, least);
@@ -165,6 +192,16 @@ storage_commit(struct buffer *b, size_t need)
     storage_notify(b);
     storage_refresh(b);
     return BUFFER_OK;
+}
+
+int
+storage_commit(struct buffer *b, size_t need)
+{
+    size_t end = buffer_offset(b) + need + 1;
+    int error = end <= b->storage.committed ? BUFFER_OK : commit_step(b, end);
+    if (error == BUFFER_OK)
+        populate_ahead(b, need);
+    return error;
 }
 
 /* Giving up. */
@@ -190,6 +227,7 @@ make_plain(struct buffer *b)
 static void
 give_up_range(struct buffer *b)
 {
+    populate_stop(b);
     struct range range = b->storage;
     struct pool *pool = b->env->pool;
     notify_gone(b);
@@ -263,6 +301,8 @@ adopt(struct buffer *b, const struct place *place)
     b->tier = (unsigned char)place->tier;
     b->start = place->storage.base;
     b->given_back = 0;
+    b->populated = place->storage.dirty;
+    b->ordered = false;
     b->lent = b->lent_from = b->lent_left = 0;
     b->displaced = -1;
 }
@@ -283,6 +323,7 @@ move_to(struct buffer *b, const struct place *place, bool retire)
     adopt(b, place);
     int error = place->tier == BUFFER_RESERVED ? storage_commit(b, b->length) : BUFFER_OK;
     if (error != BUFFER_OK) {
+        populate_stop(b);
         struct range unused = b->storage;
         size_t failed_size = b->failed_size;
         int system_error = b->system_error;
@@ -336,6 +377,7 @@ enlarge(struct buffer *b, size_t need)
     size_t page = b->env->pool->info.page_size;
     size_t offset = buffer_offset(b);
     size_t kept = growth_round_down(offset, page);
+    populate_stop(b);
     struct buffer old = *b;
     open_all(b); /* the old addresses may soon be somebody else's */
     int error = pool_enlarge(b->env->pool, &b->storage, kept, offset + need + 1);
@@ -437,6 +479,7 @@ storage_slide(struct buffer *b)
         if (error != 0)
             return storage_fail(b, BUFFER_NOT_COMMITTED, front, error);
     }
+    populate_stop(b);
     bool hole = front < b->given_back;
     size_t old_end = used_end(b) + 1;
     storage_take_back_tail(b);
@@ -469,6 +512,7 @@ storage_decommit_tail(struct buffer *b, size_t end)
     struct range *storage = &b->storage;
     if (b->tier != BUFFER_RESERVED || storage->lazy || end >= storage->committed)
         return;
+    populate_stop(b);
     open_all(b);
     if (vmem_decommit(storage->base + end, range_end(storage) - end) == 0) {
         storage->committed = end;
@@ -506,6 +550,7 @@ storage_decommit_gap(struct buffer *b)
     size_t end = growth_round_down(buffer_offset(b), unit_to_give_back(b));
     if (end <= b->given_back)
         return;
+    populate_skip(b, end);
     poison_open(b->storage.base + b->given_back, b->storage.base + end);
     if (vmem_decommit(b->storage.base + b->given_back, end - b->given_back) == 0) {
         b->given_back = end;

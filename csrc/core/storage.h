@@ -16,6 +16,9 @@ int storage_relocate(struct buffer *b, size_t need, enum storage_target target, 
 /* Commits so that `need` bytes and the terminator are accessible from the start. */
 int storage_commit(struct buffer *b, size_t need);
 
+/* The same up to the offset `end`, if that can be had without effort; as far as the result. */
+size_t storage_commit_ahead(struct buffer *b, size_t end);
+
 /* Moves the contents down to the base, over a gap at least as long as they are. */
 int storage_slide(struct buffer *b);
 

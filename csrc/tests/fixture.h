@@ -140,7 +140,8 @@ static inline void fixture_ask_the_system(struct fixture *f)
 static inline void fixture_open_with(struct fixture *f, size_t reservation, size_t budget)
 {
     fixture_prepare(f);
-    struct env_settings settings = {reservation, budget, budget};
+    struct env_settings settings = {.reservation = reservation, .budget = budget,
+                                    .limit = budget, .prefault = ENV_PREFAULT_AHEAD};
     CHECK(env_open(&f->env, &settings) == 0);
     f->env.pool->query_limits = fixture_keep_limits;
 }

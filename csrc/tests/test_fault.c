@@ -602,7 +602,8 @@ static void an_environment_needs_the_system(void)
 {
     fixture_prepare(&fixture);
     vmem_fault_arm(1, 1);
-    CHECK(env_open(&fixture.env, &(struct env_settings){MIB, MIB, MIB}) > 0 && fixture.env.pool == NULL);
+    struct env_settings settings = {.reservation = MIB, .budget = MIB, .limit = MIB};
+    CHECK(env_open(&fixture.env, &settings) > 0 && fixture.env.pool == NULL);
     vmem_fault_disarm();
     CHECK(fixture.blocks == 0);
 }

@@ -207,6 +207,22 @@ static void filling_and_emptying_is_amortised(void)
     }
 }
 
+static void memory_is_asked_for_by_eighths(void)
+{
+    CHECK(growth_populate_extra(MIB, false) == MIB / 8);
+    CHECK(growth_populate_extra(64 * KIB, false) == 8 * KIB);
+    CHECK(growth_populate_extra(64 * MIB, false) == GROWTH_POPULATE_MOST);
+    CHECK(growth_populate_extra(64 * MIB, true) == GROWTH_POPULATE_QUICK);
+    CHECK(growth_populate_extra(0, true) == GROWTH_POPULATE_QUICK);
+}
+
+static void the_helper_is_ahead_by_as_much_as_is_used(void)
+{
+    CHECK(growth_prefault_extra(MIB) == 2 * MIB);
+    CHECK(growth_prefault_extra(3 * MIB) == 3 * MIB);
+    CHECK(growth_prefault_extra(GIB) == 8 * MIB);
+}
+
 static const struct check_test tests[] = {
     TEST(rounds_up),
     TEST(rounding_up_never_wraps),
@@ -226,6 +242,8 @@ static const struct check_test tests[] = {
     TEST(heap_growth_copies_a_constant_a_byte),
     TEST(commits_are_few),
     TEST(filling_and_emptying_is_amortised),
+    TEST(memory_is_asked_for_by_eighths),
+    TEST(the_helper_is_ahead_by_as_much_as_is_used),
 };
 
 CHECK_MAIN(tests)

@@ -438,8 +438,13 @@ static void change_the_system(void)
     }
     if (one_in(4)) {
         static const size_t reservations[] = {16 * KIB, 64 * KIB, 256 * KIB, MIB, 64 * MIB};
-        struct env_settings settings = {reservations[random_below(5)], random_below(8 * MIB),
-                                        random_below(32 * MIB)};
+        struct env_settings settings = {
+            .reservation = reservations[random_below(5)],
+            .budget = random_below(8 * MIB),
+            .limit = random_below(32 * MIB),
+            .prefault = (unsigned char)random_below(ENV_PREFAULT_BACKGROUND + 1),
+            .low_latency = one_in(2),
+        };
         env_configure(&fixture.env, &settings);
     }
 }

@@ -771,7 +771,9 @@ static void an_environment_opens_and_closes(void)
     env_close(&f.env);
 }
 
-static const struct env_settings SETTINGS = {8 * MIB, MIB, 4 * MIB};
+static const struct env_settings SETTINGS = {
+    .reservation = 8 * MIB, .budget = MIB, .limit = 4 * MIB,
+    .prefault = ENV_PREFAULT_BACKGROUND, .low_latency = true};
 
 static void an_environment_needs_memory(void)
 {
@@ -790,7 +792,8 @@ static void configuring_drops_idle_ranges(void)
     pool_give(pool, &range);
     env_configure(&fixture.env, &SETTINGS);
     CHECK(pool->idle_count == 0 && pool->reservation == 8 * MIB && pool->budget == MIB &&
-          pool->limit == 4 * MIB);
+          pool->limit == 4 * MIB && pool->prefault == ENV_PREFAULT_BACKGROUND &&
+          pool->low_latency);
     range = take(pool, 1);
     CHECK(range.size == 8 * MIB);
     pool_give(pool, &range);
