@@ -35,6 +35,7 @@ void
 env_configure(struct buffer_env *env, const struct env_settings *settings)
 {
     pool_configure(env->pool, settings);
+    pool_prepare(env->pool);
 }
 
 size_t

@@ -18,9 +18,9 @@ enum {
     GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
     GROWTH_GIVE_BACK = 1024 * 1024,    /* smallest decommit at the front */
-    GROWTH_POPULATE_FROM = 64 * 1024,  /* shorter contents get their pages when they are written */
+    GROWTH_POPULATE_FROM = 512 * 1024, /* shorter contents get their pages when they are written */
     GROWTH_POPULATE_MOST = 256 * 1024, /* at once */
-    GROWTH_POPULATE_QUICK = 16 * 1024, /* at once where no step may take long */
+    GROWTH_POPULATE_QUICK = 8 * 1024,  /* at once where no step may take long */
     GROWTH_PREFAULT_FROM = 1024 * 1024,
     GROWTH_PREFAULT_MOST = 8 * 1024 * 1024, /* how far the helper is ahead */
     GROWTH_PREFAULT_PACE = 512 * 1024,      /* how often it is told where the end is */

@@ -499,3 +499,19 @@ pool_give(struct pool *pool, struct range *range)
     push_idle(pool, range);
     memset(range, 0, sizeof *range);
 }
+
+/* Whatever is refused, the first buffer does it. */
+void
+pool_prepare(struct pool *pool)
+{
+    struct range range;
+    if (!pool->low_latency || pool->idle_count > 0 || pool_take(pool, 1, &range) != 0)
+        return;
+    size_t end = growth_round_up(WARM_MINIMUM, pool->info.page_size);
+    if (!range.lazy && end <= range.size && vmem_commit(range.base, end) == 0) {
+        range.committed = end;
+        if (pool->info.can_populate && vmem_populate(range.base, end) == 0)
+            range.dirty = end;
+    }
+    pool_give(pool, &range);
+}

@@ -30,7 +30,11 @@ static const struct env_settings DEFAULTS = {
     .reservation = sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 26,
     .budget = (size_t)64 << 20,
     .limit = (size_t)1 << 30,
+    .prefault = ENV_PREFAULT_AHEAD,
 };
+
+static const char *const PREFAULTS[] = {"off", "ahead", "background", NULL};
+static const char *const LATENCIES[] = {"normal", "low", NULL};
 
 /* The environment that the core sees. */
 
@@ -97,24 +101,47 @@ huge_setting(PyObject *setting, enum buffer_huge *huge)
     return 0;
 }
 
+/* Which of the names it is. */
+static int
+choose(const char *what, const char *name, const char *const *names)
+{
+    for (int i = 0; names[i] != NULL; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    PyErr_Format(PyExc_ValueError, "%s: unknown setting '%.100s'", what, name);
+    return -1;
+}
+
 static PyObject *
 core_configure(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"reservation", "pool_budget", "pool_limit", "huge_pages", NULL};
+    static char *keywords[] = {"reservation", "pool_budget", "pool_limit", "huge_pages",
+                               "prefault",    "latency",     NULL};
     struct module_state *state = PyModule_GetState(module);
     Py_ssize_t reservation, budget, limit;
     PyObject *setting;
+    const char *prefault_name, *latency_name;
     enum buffer_huge huge;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nnnO:configure", keywords, &reservation,
-                                     &budget, &limit, &setting) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nnnOss:configure", keywords, &reservation,
+                                     &budget, &limit, &setting, &prefault_name, &latency_name) ||
         huge_setting(setting, &huge) < 0)
+        return NULL;
+    int prefault = choose("prefault", prefault_name, PREFAULTS);
+    int latency = prefault < 0 ? -1 : choose("latency", latency_name, LATENCIES);
+    if (latency < 0)
         return NULL;
     if (reservation <= 0 || budget < 0 || limit < 0) {
         PyErr_SetString(PyExc_ValueError,
                         "reservation must be > 0, pool_budget and pool_limit >= 0");
         return NULL;
     }
-    struct env_settings settings = {(size_t)reservation, (size_t)budget, (size_t)limit};
+    struct env_settings settings = {
+        .reservation = (size_t)reservation,
+        .budget = (size_t)budget,
+        .limit = (size_t)limit,
+        .prefault = (unsigned char)prefault,
+        .low_latency = latency == 1,
+    };
     env_configure(&state->env, &settings);
     state->huge = huge;
     Py_RETURN_NONE;
@@ -184,9 +211,11 @@ static PyObject *
 build_defaults(const struct env_facts *facts, enum buffer_huge huge)
 {
     const struct env_settings *settings = &facts->settings;
-    return Py_BuildValue("{sNsNsNsN}", "reservation", PyLong_FromSize_t(settings->reservation),
+    return Py_BuildValue("{sNsNsNsNssss}", "reservation", PyLong_FromSize_t(settings->reservation),
                          "pool_budget", PyLong_FromSize_t(settings->budget), "pool_limit",
-                         PyLong_FromSize_t(settings->limit), "huge_pages", huge_or_auto(huge));
+                         PyLong_FromSize_t(settings->limit), "huge_pages", huge_or_auto(huge),
+                         "prefault", PREFAULTS[settings->prefault], "latency",
+                         LATENCIES[settings->low_latency]);
 }
 
 static PyObject *
@@ -449,8 +478,8 @@ static PyMethodDef functions[] = {
      "export($module, exporter, /)\n--\n\n"
      "An object that is an export of the exporter's bytes for as long as it lives."},
     {"configure", (PyCFunction)(void (*)(void))core_configure, METH_VARARGS | METH_KEYWORDS,
-     "configure($module, /, reservation, pool_budget, pool_limit, huge_pages)\n--\n\n"
-     "Set the defaults: sizes in bytes, huge_pages None for 'auto'."},
+     "configure($module, /, reservation, pool_budget, pool_limit, huge_pages, prefault, latency)\n"
+     "--\n\nSet the defaults: sizes in bytes, huge_pages None for 'auto'."},
     {"trim", core_trim, METH_NOARGS,
      "trim($module, /)\n--\n\nRelease idle reservations; the bytes of memory that were in them."},
     {"query", core_query, METH_NOARGS,

@@ -773,7 +773,7 @@ static void an_environment_opens_and_closes(void)
 
 static const struct env_settings SETTINGS = {
     .reservation = 8 * MIB, .budget = MIB, .limit = 4 * MIB,
-    .prefault = ENV_PREFAULT_BACKGROUND, .low_latency = true};
+    .prefault = ENV_PREFAULT_BACKGROUND};
 
 static void an_environment_needs_memory(void)
 {
@@ -792,10 +792,25 @@ static void configuring_drops_idle_ranges(void)
     pool_give(pool, &range);
     env_configure(&fixture.env, &SETTINGS);
     CHECK(pool->idle_count == 0 && pool->reservation == 8 * MIB && pool->budget == MIB &&
-          pool->limit == 4 * MIB && pool->prefault == ENV_PREFAULT_BACKGROUND &&
-          pool->low_latency);
+          pool->limit == 4 * MIB && pool->prefault == ENV_PREFAULT_BACKGROUND);
     range = take(pool, 1);
     CHECK(range.size == 8 * MIB);
+    pool_give(pool, &range);
+    close_pool();
+}
+
+/* So that the first buffer to grow need not wait for its reservation. */
+static void low_latency_keeps_a_range_ready(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct env_settings settings = SETTINGS;
+    settings.low_latency = true;
+    env_configure(&fixture.env, &settings);
+    CHECK(pool->low_latency && pool->idle_count == 1);
+    struct range range = take(pool, 1);
+    CHECK(range.size == 8 * MIB && range.committed >= 64 * KIB);
+    CHECK(!pool->info.can_populate || range.dirty >= 64 * KIB);
+    CHECK(holds_zeros(range.base, range.committed));
     pool_give(pool, &range);
     close_pool();
 }
@@ -1064,6 +1079,7 @@ static const struct check_test tests[] = {
     TEST(an_environment_opens_and_closes),
     TEST(an_environment_needs_memory),
     TEST(configuring_drops_idle_ranges),
+    TEST(low_latency_keeps_a_range_ready),
     TEST(configuring_forgets_refusals),
     TEST(facts_are_told),
     TEST(settings_have_names),
