@@ -110,6 +110,8 @@ def test_set_defaults_changes_what_is_given() -> None:
         "pool_budget": 8 * MiB,
         "pool_limit": before["pool_limit"],
         "huge_pages": False,
+        "prefault": "ahead",
+        "latency": "normal",
     }
     growable.set_defaults(huge_pages="auto", pool_budget=0)
     growable.set_defaults(pool_limit="2GiB")
@@ -118,7 +120,13 @@ def test_set_defaults_changes_what_is_given() -> None:
         "pool_budget": 0,
         "pool_limit": 2 * GiB,
         "huge_pages": "auto",
+        "prefault": "ahead",
+        "latency": "normal",
     }
+    growable.set_defaults(prefault="background", latency="low")
+    assert (defaults()["prefault"], defaults()["latency"]) == ("background", "low")
+    growable.set_defaults(prefault="off")
+    assert (defaults()["prefault"], defaults()["latency"]) == ("off", "low")
     growable.set_defaults()
     assert defaults()["reservation"] == 128 * MiB
 
@@ -136,6 +144,10 @@ def test_set_defaults_changes_what_is_given() -> None:
         ({"pool_limit": 1.0}, TypeError),
         ({"huge_pages": "yes"}, ValueError),
         ({"huge_pages": 1}, TypeError),
+        ({"prefault": "on"}, ValueError),
+        ({"prefault": True}, TypeError),
+        ({"latency": "lower"}, ValueError),
+        ({"latency": 1}, TypeError),
     ],
 )
 def test_bad_input_changes_nothing(bad: dict[str, object], error: type[Exception]) -> None:
@@ -167,6 +179,8 @@ def test_environment_is_read() -> None:
             "GROWABLE_POOL_BUDGET": "1000000",
             "GROWABLE_POOL_LIMIT": "2 MB",
             "GROWABLE_HUGE_PAGES": "off",
+            "GROWABLE_PREFAULT": " Background ",
+            "GROWABLE_LATENCY": "low",
         }
     )
     assert defaults() == {
@@ -174,6 +188,8 @@ def test_environment_is_read() -> None:
         "pool_budget": 1_000_000,
         "pool_limit": 2_000_000,
         "huge_pages": False,
+        "prefault": "background",
+        "latency": "low",
     }
 
 
@@ -204,6 +220,8 @@ def test_empty_variables_count_as_not_set() -> None:
         ("GROWABLE_RESERVATION", "0"),
         ("GROWABLE_POOL_BUDGET", "-5"),
         ("GROWABLE_HUGE_PAGES", "perhaps"),
+        ("GROWABLE_PREFAULT", "perhaps"),
+        ("GROWABLE_LATENCY", "high"),
     ],
 )
 def test_bad_variable_changes_nothing(name: str, text: str) -> None:
@@ -259,7 +277,14 @@ def test_info_is_complete() -> None:
         "pool",
     ]
     assert set(found["limits"]) == {"address_space", "data", "mappings", "locked"}
-    assert set(found["defaults"]) == {"reservation", "pool_budget", "pool_limit", "huge_pages"}
+    assert set(found["defaults"]) == {
+        "reservation",
+        "pool_budget",
+        "pool_limit",
+        "huge_pages",
+        "prefault",
+        "latency",
+    }
     assert set(found["pool"]) == {
         "reservations",
         "reserved_bytes",

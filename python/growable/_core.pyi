@@ -429,7 +429,12 @@ def bind_numpy(
     /,
 ) -> bool: ...
 def configure(
-    reservation: int, pool_budget: int, pool_limit: int, huge_pages: bool | None
+    reservation: int,
+    pool_budget: int,
+    pool_limit: int,
+    huge_pages: bool | None,
+    prefault: str,
+    latency: str,
 ) -> None: ...
 def trim() -> int: ...
 def probe() -> None: ...

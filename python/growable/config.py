@@ -19,11 +19,15 @@ from growable import _core
 __all__ = ["capabilities", "info", "parse_size", "set_defaults", "trim"]
 
 HugePages: TypeAlias = Literal["auto"] | bool
+_Prefault: TypeAlias = Literal["off", "ahead", "background"]
+_Latency: TypeAlias = Literal["normal", "low"]
 
 RESERVATION_VARIABLE = "GROWABLE_RESERVATION"
 POOL_BUDGET_VARIABLE = "GROWABLE_POOL_BUDGET"
 POOL_LIMIT_VARIABLE = "GROWABLE_POOL_LIMIT"
 HUGE_PAGES_VARIABLE = "GROWABLE_HUGE_PAGES"
+PREFAULT_VARIABLE = "GROWABLE_PREFAULT"
+LATENCY_VARIABLE = "GROWABLE_LATENCY"
 
 
 class Limits(TypedDict):
@@ -42,6 +46,8 @@ class Defaults(TypedDict):
     pool_budget: int
     pool_limit: int
     huge_pages: HugePages
+    prefault: _Prefault
+    latency: _Latency
 
 
 class Pool(TypedDict):
@@ -84,6 +90,8 @@ _SWITCHES: dict[str, HugePages] = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+
+_CHOICES = {"prefault": ("off", "ahead", "background"), "latency": ("normal", "low")}
 
 _lock = threading.RLock()  # A signal handler may come back here.
 
@@ -154,12 +162,23 @@ def _read_switch(text: str, what: str) -> HugePages:
         ) from None
 
 
+def _parse_choice(value: str, name: str, what: str) -> str:
+    accepted = ", ".join(f'"{choice}"' for choice in _CHOICES[name])
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be one of {accepted}, not {type(value).__name__}")
+    if value not in _CHOICES[name]:
+        raise ValueError(f"{what} must be one of {accepted}, not {value!r}")
+    return value
+
+
 def set_defaults(
     *,
     reservation: str | SupportsIndex | None = None,
     pool_budget: str | SupportsIndex | None = None,
     pool_limit: str | SupportsIndex | None = None,
     huge_pages: HugePages | None = None,
+    prefault: _Prefault | None = None,
+    latency: _Latency | None = None,
 ) -> None:
     """Change the defaults of this process. What is left out, or None, stays as it is.
 
@@ -179,6 +198,14 @@ def set_defaults(
         over the limit is given back at once. A limit up to the budget offers nothing.
     huge_pages : "auto" or bool, optional
         Whether buffers ask for huge pages when they are made without ``huge_pages=``.
+    prefault : "off", "ahead" or "background", optional
+        Who puts memory behind pages that are about to be written. "off": each page gets it when it
+        is first written. "ahead": the writer asks for some pages at a time, where they are small.
+        "background": a helper thread of the process does it ahead of the writers; that pays where a
+        processor is idle. See :doc:`memory-model`.
+    latency : "normal" or "low", optional
+        "low": no huge pages, whose first write takes hundreds of microseconds, and small steps, so
+        that the slowest append is fast. Large buffers are filled more slowly.
 
     Raises
     ------
@@ -186,12 +213,14 @@ def set_defaults(
         When an argument is not valid; the message names it and says what is accepted.
     """
     sizes = {"reservation": reservation, "pool_budget": pool_budget, "pool_limit": pool_limit}
-    _apply(sizes, huge_pages, {name: name for name in (*sizes, "huge_pages")})
+    choices = {"prefault": prefault, "latency": latency}
+    _apply(sizes, huge_pages, choices, {name: name for name in (*sizes, "huge_pages", *choices)})
 
 
 def _apply(
     sizes: Mapping[str, str | SupportsIndex | None],
     huge_pages: HugePages | None,
+    choices: Mapping[str, str | None],
     shown: Mapping[str, str],
 ) -> None:
     """Check all of them under the names their giver knows, then set them together."""
@@ -203,6 +232,11 @@ def _apply(
     }
     if huge_pages is not None:
         _parse_huge_pages(huge_pages, shown["huge_pages"])
+    chosen = {
+        name: _parse_choice(choice, name, shown[name])
+        for name, choice in choices.items()
+        if choice is not None
+    }
     with _lock:
         current = _defaults()
         switch = current["huge_pages"] if huge_pages is None else huge_pages
@@ -211,6 +245,8 @@ def _apply(
             new_sizes.get("pool_budget", current["pool_budget"]),
             new_sizes.get("pool_limit", current["pool_limit"]),
             _parse_huge_pages(switch, shown["huge_pages"]),
+            chosen.get("prefault", current["prefault"]),
+            chosen.get("latency", current["latency"]),
         )
 
 
@@ -233,12 +269,21 @@ def apply_environment(environment: Mapping[str, str] | None = None) -> None:
         "pool_budget": POOL_BUDGET_VARIABLE,
         "pool_limit": POOL_LIMIT_VARIABLE,
         "huge_pages": HUGE_PAGES_VARIABLE,
+        "prefault": PREFAULT_VARIABLE,
+        "latency": LATENCY_VARIABLE,
     }
     texts = {name: found.get(variable, "").strip() or None for name, variable in shown.items()}
     if not any(texts.values()):
         return
     switch = texts.pop("huge_pages")
-    _apply(texts, None if switch is None else _read_switch(switch, HUGE_PAGES_VARIABLE), shown)
+    chosen = {name: texts.pop(name) for name in _CHOICES}
+    choices = {name: text and text.lower() for name, text in chosen.items()}
+    _apply(
+        texts,
+        None if switch is None else _read_switch(switch, HUGE_PAGES_VARIABLE),
+        choices,
+        shown,
+    )
 
 
 def trim() -> int:
@@ -264,6 +309,8 @@ def _defaults() -> Defaults:
         "pool_budget": found["pool_budget"],
         "pool_limit": found["pool_limit"],
         "huge_pages": "auto" if huge_pages is None else huge_pages,
+        "prefault": found["prefault"],
+        "latency": found["latency"],
     }
 
 
@@ -287,9 +334,9 @@ def info() -> Info:
         there are none), ``large_page_sizes`` (for ``Region(page_size=)``), ``numa_nodes``,
         ``thp``, ``overcommit``, ``limits`` (``address_space``, ``data``, ``mappings``,
         ``locked``; None where there is no limit), ``defaults`` (``reservation``,
-        ``pool_budget``, ``pool_limit``, ``huge_pages``) and ``pool`` (``reservations``,
-        ``reserved_bytes``, ``pooled``, ``pooled_bytes``, ``discarded_bytes``). The dict is the
-        caller's own.
+        ``pool_budget``, ``pool_limit``, ``huge_pages``, ``prefault``, ``latency``) and ``pool``
+        (``reservations``, ``reserved_bytes``, ``pooled``, ``pooled_bytes``,
+        ``discarded_bytes``). The dict is the caller's own.
     """
     import sysconfig  # Here, not above: it is slow to import.
 

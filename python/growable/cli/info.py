@@ -64,6 +64,8 @@ def _facts(found: Info) -> Table:
             ("pool budget", size_text(defaults["pool_budget"])),
             ("pool limit", size_text(defaults["pool_limit"])),
             ("huge pages", _switch_text(defaults["huge_pages"])),
+            ("prefault", defaults["prefault"]),
+            ("latency", defaults["latency"]),
         ),
         (
             ("reservations now", _count_text(pool["reservations"], pool["reserved_bytes"])),
