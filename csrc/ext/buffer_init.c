@@ -5,6 +5,8 @@
  */
 #include "content.h"
 
+enum { LONG_COPY = 1024 * 1024 }; /* some hundred microseconds */
+
 /* An exact Buffer needs none of what tp_alloc does for subclasses, such as zeroing their slots. */
 static BufferObject *
 allocate_object(PyTypeObject *type, const struct module_state *state)
@@ -230,14 +232,30 @@ fill_zero(BufferObject *self, size_t n)
         (void)buffer_extend_zero(b, n - b->length, false); /* there is room */
 }
 
+/* A Buffer that only its maker knows, and a source that nobody can change or free meanwhile. */
+static bool
+is_private_copy(const BufferObject *self, const struct content *content)
+{
+    bool stable = content->view.obj != NULL ||
+                  (content->owner != NULL && PyBytes_CheckExact(content->owner));
+    return Py_REFCNT(self) == 1 && stable;
+}
+
+/* Long copies, with the page faults in them, let other threads run. */
 static void
-fill(BufferObject *self, const char *bytes, size_t n)
+fill(BufferObject *self, const struct content *content, size_t n)
 {
     struct buffer *b = &self->buffer;
     if (n > b->length)
         (void)buffer_take_in(b, n - b->length);
-    if (n > 0)
-        memcpy(b->start, bytes, n);
+    if (n >= LONG_COPY && is_private_copy(self, content)) {
+        self->pins++;
+        Py_BEGIN_ALLOW_THREADS
+        memcpy(b->start, content->bytes, n);
+        Py_END_ALLOW_THREADS
+        self->pins--;
+    } else if (n > 0)
+        memcpy(b->start, content->bytes, n);
 }
 
 /* Replaces what is there. Room for the new contents comes first, then nothing can fail. */
@@ -257,7 +275,7 @@ replace_contents(BufferObject *self, struct content *content)
     if (content->bytes == NULL)
         fill_zero(self, n);
     else
-        fill(self, content->bytes, n);
+        fill(self, content, n);
     if (n < b->length)
         buffer_truncate(b, n);
     show_base(self);

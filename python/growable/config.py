@@ -19,8 +19,6 @@ from growable import _core
 __all__ = ["capabilities", "info", "parse_size", "set_defaults", "trim"]
 
 HugePages: TypeAlias = Literal["auto"] | bool
-_Prefault: TypeAlias = Literal["off", "ahead", "background"]
-_Latency: TypeAlias = Literal["normal", "low"]
 
 RESERVATION_VARIABLE = "GROWABLE_RESERVATION"
 POOL_BUDGET_VARIABLE = "GROWABLE_POOL_BUDGET"
@@ -46,8 +44,8 @@ class Defaults(TypedDict):
     pool_budget: int
     pool_limit: int
     huge_pages: HugePages
-    prefault: _Prefault
-    latency: _Latency
+    prefault: Literal["off", "ahead", "background"]
+    latency: Literal["normal", "low"]
 
 
 class Pool(TypedDict):
@@ -177,8 +175,8 @@ def set_defaults(
     pool_budget: str | SupportsIndex | None = None,
     pool_limit: str | SupportsIndex | None = None,
     huge_pages: HugePages | None = None,
-    prefault: _Prefault | None = None,
-    latency: _Latency | None = None,
+    prefault: Literal["off", "ahead", "background"] | None = None,
+    latency: Literal["normal", "low"] | None = None,
 ) -> None:
     """Change the defaults of this process. What is left out, or None, stays as it is.
 

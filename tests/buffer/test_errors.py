@@ -403,10 +403,13 @@ def test_an_iterator_that_raises(make: Make, count: int, way: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
-        ((0, 0, 0, None), ValueError),
-        ((1, -1, 0, None), ValueError),
-        ((1, 0, -1, None), ValueError),
-        ((1, 0, 0, "auto"), TypeError),
+        ((0, 0, 0, None, "off", "low"), ValueError),
+        ((1, -1, 0, None, "off", "low"), ValueError),
+        ((1, 0, -1, None, "off", "low"), ValueError),
+        ((1, 0, 0, "auto", "off", "low"), TypeError),
+        ((1, 0, 0, None, "on", "low"), ValueError),
+        ((1, 0, 0, None, "off", "none"), ValueError),
+        ((1, 0, 0, None, None, "low"), TypeError),
     ],
 )
 def test_the_core_checks_its_settings(settings: tuple[Any, ...], error: type[Exception]) -> None:

@@ -245,7 +245,9 @@ WORKS: dict[str, Callable[[Buffer], object]] = {
     "rebuild": lambda b: S.reduced[0](*S.reduced[1]),
     "query": lambda b: growable._core.query(),
     "trim": lambda b: growable.trim(),
-    "configure": lambda b: growable._core.configure(1 << 36, 64 << 20, 1 << 30, None),
+    "configure": lambda b: growable._core.configure(
+        1 << 36, 64 << 20, 1 << 30, None, "ahead", "normal"
+    ),
 }
 
 
@@ -371,7 +373,14 @@ FAILS: dict[str, Callable[[Buffer], object]] = {
     "rebuild with wrong options": lambda b: S.reduced[0](*S.reduced[1][:2], -1, "auto", S.name),
     "rebuild over capacity": lambda b: S.reduced[0](*S.reduced[1][:2], 1, "auto", S.name),
     "page_map wrong": lambda b: growable._core.page_map(S.object),  # type: ignore[arg-type]
-    "configure wrong": lambda b: growable._core.configure(0, 0, 0, S.object),  # type: ignore[arg-type]
+    "configure wrong": lambda b: growable._core.configure(
+        0,
+        0,
+        0,
+        S.object,  # type: ignore[arg-type]
+        "off",
+        "low",
+    ),
     "attribute": lambda b: setattr(b, "capacity", S.object),
 }
 

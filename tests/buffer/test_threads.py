@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -329,3 +330,32 @@ def test_copies_and_pickles_of_a_moving_target() -> None:
                 assert twin.count(b"ab") * 2 == len(twin)
 
     run_all(change, clone, clone)
+
+
+def test_a_long_copy_lets_others_run() -> None:
+    """Another thread that wakes often does so while a large Buffer is being made."""
+    source = bytes(128 << 20)
+    ticks: list[float] = []
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.0005)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        for _ in range(20):
+            begin = time.perf_counter()
+            made = Buffer(source)
+            end = time.perf_counter()
+            assert len(made) == len(source)
+            if sum(begin < at < end for at in ticks) >= 5:
+                break
+            made.release()
+        else:
+            pytest.fail("no other thread ran during a long copy")
+    finally:
+        done.set()
+        thread.join()
