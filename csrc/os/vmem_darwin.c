@@ -120,12 +120,12 @@ int vmem_release(void *address, size_t size)
 
 int vmem_commit_as(void *address, size_t size, enum vmem_access access)
 {
-    return vmem_protect(address, size, access);
+    return posix_protect(address, size, access);
 }
 
 int vmem_commit(void *address, size_t size)
 {
-    return vmem_protect(address, size, VMEM_READ_WRITE);
+    return posix_protect(address, size, VMEM_READ_WRITE);
 }
 
 int vmem_decommit(void *address, size_t size)

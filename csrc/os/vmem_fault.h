@@ -12,8 +12,8 @@
  * A wrapped call that fails does nothing else: the real function is not called, no out-parameter is
  * written. The error is the system's own for want of memory.
  *
- * What a reader would get wrong: calls from one function of the OS layer to another are not seen,
- * and link-time optimisation defeats the wrapping altogether.
+ * What a reader would get wrong: a call within one file of the OS layer is not seen, one from file to
+ * file is; and link-time optimisation defeats the wrapping altogether.
  */
 #ifndef GROWABLE_VMEM_FAULT_H
 #define GROWABLE_VMEM_FAULT_H

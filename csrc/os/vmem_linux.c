@@ -358,14 +358,14 @@ int vmem_release(void *address, size_t size)
 
 int vmem_commit(void *address, size_t size)
 {
-    return vmem_protect(address, size, VMEM_READ_WRITE);
+    return posix_protect(address, size, VMEM_READ_WRITE);
 }
 
 /* The kernel charges for private pages when they become writable. What is not writable and was never
  * written costs nothing: newer kernels even give such a charge back. */
 int vmem_commit_as(void *address, size_t size, enum vmem_access access)
 {
-    return vmem_protect(address, size, access);
+    return posix_protect(address, size, access);
 }
 
 /* The kernel checks what it can before it takes the old pages away. */

@@ -30,9 +30,14 @@ int posix_protection(enum vmem_access access)
     return PROT_NONE;
 }
 
-int vmem_protect(void *address, size_t size, enum vmem_access access)
+int posix_protect(void *address, size_t size, enum vmem_access access)
 {
     return mprotect(address, size, posix_protection(access)) == 0 ? 0 : errno;
+}
+
+int vmem_protect(void *address, size_t size, enum vmem_access access)
+{
+    return posix_protect(address, size, access);
 }
 
 /* ---- one call of the system each -------------------------------------------------------- */
@@ -91,7 +96,7 @@ int vmem_preserve(void *address, size_t size)
 int vmem_protect_caching(void *address, size_t size, enum vmem_access access,
                          enum vmem_caching caching)
 {
-    return caching == VMEM_CACHED ? vmem_protect(address, size, access) : UNSUPPORTED;
+    return caching == VMEM_CACHED ? posix_protect(address, size, access) : UNSUPPORTED;
 }
 
 int vmem_undo_discard(void *address, size_t size)

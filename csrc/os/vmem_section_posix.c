@@ -560,7 +560,7 @@ int vmem_section_unmap(void *address, size_t size)
 /* Private mappings need nothing special. */
 int vmem_section_protect_copy(void *address, size_t size, enum vmem_access access)
 {
-    return vmem_protect(address, size, access);
+    return posix_protect(address, size, access);
 }
 
 /* The addresses are reserved as one range first, so that laying a mapping over them cannot hit what
