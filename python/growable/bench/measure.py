@@ -49,6 +49,7 @@ __all__ = [
     "measure_threads",
     "perf_count",
     "ratio_between",
+    "settling_rounds",
     "warm_up",
 ]
 
@@ -162,9 +163,14 @@ def _settle(runner: Runner, sample_ns: int, rounds: int) -> int:
     for number in range(rounds):
         elapsed = runner.run(repeats, number)["ns"]
         repeats = max(1, int(sample_ns / max(1.0, elapsed)))
-        if elapsed > 50 * sample_ns and number >= 2:
-            break  # A large fill has settled by then.
+        if number + 1 >= settling_rounds(elapsed, sample_ns):
+            break
     return repeats
+
+
+def settling_rounds(fill_ns: float, sample_ns: int) -> int:
+    """Return after how many rounds an allocator has settled: a large fill needs few."""
+    return 3 if fill_ns > 50 * sample_ns else SETTLING_ROUNDS
 
 
 def _asker(runner: Runner, repeats: int, note: Note) -> Take:

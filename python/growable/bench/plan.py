@@ -96,6 +96,7 @@ class Plan:
     """What one run does. Nothing is measured fewer than `rounds` times."""
 
     name: str
+    runs: int  # of the grid; those after the first are of bytearray and Buffer alone
     rounds: int
     most_rounds: int
     sample_ns: int  # one sample of a steady state lasts about so long
@@ -113,6 +114,30 @@ class Plan:
         """Return how often a cell is measured: small ones more often, as they cost little."""
         return max(self.rounds, min(self.most_rounds, 256 * MIB // max(1, total)))
 
+    def cells_of(self, run: int) -> Iterator[Cell]:
+        """Yield the cells that a run measures, counted from 0."""
+        for cell in self.cells:
+            if run == 0:
+                yield cell
+            elif {REFERENCE, OURS} <= set(cell.names):
+                yield replace(cell, names=(REFERENCE, OURS))
+
+
+def _with_all(mode: str, total: int, chunk: int) -> bool:
+    """Tell whether all contestants take part: everywhere would take a day."""
+    if total <= 16 * MIB or (mode == "first" and chunk == 64 * KIB):
+        return True
+    return total <= 256 * MIB and (mode == "first" or chunk == 64 * KIB)
+
+
+def _contestants(mode: str, total: int, chunk: int) -> tuple[str, ...]:
+    names = _FILLERS if _with_all(mode, total, chunk) else (REFERENCE, OURS)
+    if (mode, total, chunk) == ("first", GIB, KIB):
+        names = (REFERENCE, OURS, DOUBLING, PYARROW)
+    if mode == "first" and total >= 64 * MIB and chunk == 64 * KIB:
+        names = (*names, FLOOR)
+    return names
+
 
 def _grid() -> Iterator[Cell]:
     for total in TOTALS:
@@ -120,13 +145,13 @@ def _grid() -> Iterator[Cell]:
             if chunk > total:
                 continue
             lives = 2 if (total, chunk) == (GIB, 64 * KIB) else 1
-            floor = (FLOOR,) if total >= 64 * MIB and chunk == 64 * KIB else ()
-            yield Cell("first", total, chunk, (*_FILLERS, *floor), lives)
-            yield Cell("steady", total, chunk, _FILLERS)
+            yield Cell("first", total, chunk, _contestants("first", total, chunk), lives)
+            yield Cell("steady", total, chunk, _contestants("steady", total, chunk))
 
 
 SHORT = Plan(
     name="short",
+    runs=1,
     rounds=7,
     most_rounds=9,
     sample_ns=2_000_000,
@@ -164,6 +189,7 @@ SHORT = Plan(
 FULL = replace(
     SHORT,
     name="full",
+    runs=3,
     most_rounds=21,
     cells=tuple(_grid()),
     latency=(

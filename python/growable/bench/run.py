@@ -31,8 +31,8 @@ SCHEMA = 1
 PARTS = ("cells", "latency", "memory", "lives", "live", "threads", "instructions")
 
 _PROCESS = 0.15  # seconds that starting a process takes, about
-_BYTE = 0.9e-9  # of a first life
-_APPEND = 60e-9
+_BYTE = 0.6e-9
+_APPEND = 45e-9
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def run(
     plan : Plan
         What to measure.
     runs : int
-        How often the cells are measured anew; each run's rows are in the document.
+        How often the cells are measured; each run's rows are in the document. Those after the first
+        are of bytearray and Buffer alone.
     progress : callable
         Called with what is done, and all there is to do, in seconds as estimated beforehand, and
         with what comes next.
@@ -123,7 +124,7 @@ def can_go_on(begun: Mapping[str, Any], plan: Plan, runs: int) -> bool:
 
 def _tasks(plan: Plan, runs: int) -> Iterator[_Task]:
     for number in range(runs):
-        for cell in plan.cells:
+        for cell in plan.cells_of(number):
             name = f"{cell.mode}, {size_text(cell.total)} by {size_text(cell.chunk)}"
             again = f", run {number + 1}" if number else ""
             yield _Task(name + again, "cells", _seconds(cell, plan), _cell(cell, plan, number))
@@ -218,7 +219,8 @@ def _seconds(cell: Cell, plan: Plan) -> float:
     rounds = plan.rounds_of(cell.total)
     fill = cell.total * _BYTE + cell.total / cell.chunk * _APPEND
     if cell.mode == "steady":
-        each = _PROCESS + (rounds + 8) * max(2 * plan.sample_ns / 1e9, fill)
+        settling = measure.settling_rounds(fill * 1e9, plan.sample_ns)
+        each = _PROCESS + (rounds + settling) * max(2 * plan.sample_ns / 1e9, fill)
     else:
         each = rounds * (_PROCESS + cell.lives * fill)
     return each * len(measure.candidates(cell)[0])

@@ -63,7 +63,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="only this contestant and bytearray; may be repeated",
     )
     parser.add_argument(
-        "--runs", type=_count, default=1, help="measure the cells so often (default: 1)"
+        "--runs",
+        type=_count,
+        help="measure the cells so often, the later times bytearray and Buffer alone "
+        "(default: 3 with --full, otherwise 1)",
     )
     parser.add_argument(
         "--output", type=Path, help="write JSON, Markdown and plots into this folder"
@@ -113,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         with _progress(options) as progress:
-            document = bench.run(plan, options.runs, progress, keep, begun)
+            document = bench.run(plan, options.runs or plan.runs, progress, keep, begun)
     except WrongResult as error:
         print(f"growable: WRONG RESULT: {error}", file=sys.stderr)
         return EXIT_WRONG
@@ -149,7 +152,7 @@ def _begun(path: Path | None, plan: Plan, options: argparse.Namespace) -> dict[s
         raise CommandError(f"{path.name} is no document of a run: {error}") from None
     if begun.get("complete"):
         raise CommandError(f"the run in {path.name} is complete: there is nothing to go on with")
-    if not can_go_on(begun, plan, options.runs):
+    if not can_go_on(begun, plan, options.runs or plan.runs):
         raise CommandError(f"the run in {path.name} was another one, or of another machine")
     return begun
 

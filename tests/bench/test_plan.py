@@ -1,0 +1,26 @@
+"""What a run measures."""
+
+from __future__ import annotations
+
+from growable.bench.contestants import OURS, REFERENCE
+from growable.bench.plan import FULL, SHORT, SMOKE
+
+
+def test_the_later_runs_are_of_two_alone() -> None:
+    again = list(FULL.cells_of(1))
+    assert [(cell.mode, cell.total, cell.chunk) for cell in again] == [
+        (cell.mode, cell.total, cell.chunk) for cell in FULL.cells
+    ]
+    assert {cell.names for cell in again} == {(REFERENCE, OURS)}
+
+
+def test_the_first_run_is_of_the_plan() -> None:
+    for plan in (SMOKE, SHORT, FULL):
+        assert tuple(plan.cells_of(0)) == plan.cells
+
+
+def test_every_contestant_takes_part_somewhere_in_each_mode() -> None:
+    wanted = {name for cell in SMOKE.cells for name in cell.names}
+    for mode in ("steady", "first"):
+        there = {name for cell in FULL.cells if cell.mode == mode for name in cell.names}
+        assert there >= wanted - {"zeroing + memcpy"}
