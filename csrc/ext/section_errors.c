@@ -5,6 +5,8 @@
  */
 #include "section_object.h"
 
+#include <string.h>
+
 /* Of the class that the system's error code stands for. The fourth argument is the code on Windows;
  * elsewhere OSError does not look at it. */
 static int
@@ -42,7 +44,7 @@ raise_no_addresses(struct module_state *state, const struct section *s, const ch
     env_query(&state->env, &facts); /* a program may have limited itself meanwhile */
     env_describe_error(s->system_error, text, sizeof text);
     struct failure failure = {ERROR_RESERVATION, operation, s->failed_size,
-                              env_reservation_limit(&state->env), s->system_error};
+                              env_reservation_limit(&state->env, s->system_error), s->system_error};
     return errors_raise_failure(state, &failure,
         PyUnicode_FromFormat("%s: cannot map %zu bytes: %s (limit: %s); release other views, raise "
                              "the limit or ask for less", operation, s->failed_size, text,
@@ -89,6 +91,15 @@ raise_value(const char *operation, const char *what)
 }
 
 static int
+raise_empty(const char *operation)
+{
+    bool of_file = strcmp(operation, "from_file") == 0;
+    return raise_value(operation, of_file ? "there is nothing to map; pass size=, and a mode that "
+                                            "writes"
+                                          : "size must be at least 1");
+}
+
+static int
 raise_smaller(const struct section *s, const char *operation)
 {
     PyErr_Format(PyExc_ValueError, "%s: a Section can only grow, and it has %zu bytes already, "
@@ -113,7 +124,7 @@ Section_raise(struct module_state *state, const struct section *s, int error,
     case SECTION_OK:
         break;
     case SECTION_EMPTY:
-        return raise_value(operation, "size must be at least 1, and so must a file's; pass size=");
+        return raise_empty(operation);
     case SECTION_TOO_LARGE:
         PyErr_Format(PyExc_ValueError, "%s: no Section can have %zu bytes", operation,
                      s->failed_size);

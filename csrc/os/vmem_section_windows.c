@@ -228,7 +228,8 @@ static DWORD disposition_of(enum vmem_section_mode mode)
 
 static int open_file(const char *path, enum vmem_section_mode mode, HANDLE *file)
 {
-    DWORD access = GENERIC_READ | (mode != VMEM_SECTION_READ ? GENERIC_WRITE : 0u);
+    DWORD access = GENERIC_READ | (mode != VMEM_SECTION_READ ? GENERIC_WRITE : 0u) |
+                   (mode == VMEM_SECTION_NEW ? DELETE : 0u);
     DWORD shared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     HANDLE heap = GetProcessHeap();
     wchar_t *wide = HeapAlloc(heap, 0, PATH_UNITS * sizeof *wide);
@@ -268,6 +269,13 @@ static int set_file_size(HANDLE file, size_t size)
     return set ? 0 : last_error();
 }
 
+/* With its last handle the file is gone. */
+static void delete_opened(HANDLE file)
+{
+    FILE_DISPOSITION_INFO gone = {.DeleteFile = TRUE};
+    (void)SetFileInformationByHandle(file, FileDispositionInfo, &gone, sizeof gone);
+}
+
 static int size_opened(HANDLE file, enum vmem_section_mode mode, size_t wanted, size_t *size)
 {
     int error = file_size(file, size);
@@ -299,6 +307,9 @@ int vmem_section_open_file(const char *path, enum vmem_section_mode mode, size_t
         error = make(file, writable ? PAGE_READWRITE : PAGE_READONLY, size, NULL, &pages);
     }
     if (error != 0) {
+        if (mode == VMEM_SECTION_NEW) {
+            delete_opened(file);
+        }
         CloseHandle(file);
         return error;
     }

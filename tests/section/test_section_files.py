@@ -112,7 +112,7 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.touch()
     for mode in ("r", "r+"):
-        with pytest.raises(ValueError, match="at least 1"):
+        with pytest.raises(ValueError, match="nothing to map"):
             Section.from_file(empty, mode)
         with pytest.raises(FileNotFoundError) as caught:
             Section.from_file(tmp_path / "missing", mode)
@@ -134,7 +134,7 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="nothing to map"):
         Section.from_file(fifo, "r")
 
 
@@ -163,6 +163,12 @@ def test_a_new_file_that_finds_no_room_is_gone_again(small_disk: Path) -> None:
     assert list(small_disk.iterdir()) == []
     with Section.from_file(small_disk / "new", "x+", PAGE) as section:
         assert section.size == PAGE
+
+
+def test_a_new_file_that_cannot_be_so_large_is_gone_again(tmp_path: Path) -> None:
+    with pytest.raises((OSError, CommitError)):
+        Section.from_file(tmp_path / "new", "x+", 1 << 60)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_dev_shm_is_an_error(small_disk: Path) -> None:
