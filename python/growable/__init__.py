@@ -39,6 +39,8 @@ __all__ = [
     "GrowableError",
     "Region",
     "ReservationError",
+    "RingBuffer",
+    "Section",
     "StateError",
     "UnsupportedError",
     "__version__",
@@ -83,10 +85,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(
-        {*globals(), *__all__, "Array", "RingBuffer", "Section", "Table", "aio"}
-        - {"TYPE_CHECKING", "Any"}
-    )
+    return sorted({*globals(), *__all__, "Array", "Table", "aio"} - {"TYPE_CHECKING", "Any"})
 
 
 _config.apply_environment()
