@@ -121,18 +121,30 @@ env_has_huge_pages(const struct buffer_env *env)
 }
 
 const char *
-env_reservation_limit(const struct buffer_env *env)
+env_limit(int error)
+{
+    return vmem_is_out_of_mappings(error) ? "vm.max_map_count" : NULL;
+}
+
+const char *
+env_reservation_limit(const struct buffer_env *env, int error)
 {
     const struct vmem_info *info = &env->pool->info;
+    const char *limit = env_limit(error);
+    if (limit != NULL)
+        return limit;
     if (info->address_limit != VMEM_NO_LIMIT)
         return "RLIMIT_AS";
     return env->pool->live >= pool_most_ranges(env->pool) ? "vm.max_map_count" : "address space";
 }
 
 const char *
-env_commit_limit(const struct buffer_env *env)
+env_commit_limit(const struct buffer_env *env, int error)
 {
     const struct vmem_info *info = &env->pool->info;
+    const char *limit = env_limit(error);
+    if (limit != NULL)
+        return limit;
     if (info->data_limit != VMEM_NO_LIMIT)
         return "RLIMIT_DATA";
     if (info->overcommit == VMEM_OVERCOMMIT_NEVER)
@@ -141,8 +153,11 @@ env_commit_limit(const struct buffer_env *env)
 }
 
 const char *
-env_lock_limit(const struct buffer_env *env)
+env_lock_limit(const struct buffer_env *env, int error)
 {
+    const char *limit = env_limit(error);
+    if (limit != NULL)
+        return limit;
     return env->pool->info.lock_limit == VMEM_NO_LIMIT ? "memory" : "RLIMIT_MEMLOCK";
 }
 

@@ -80,11 +80,12 @@ void env_probe(struct buffer_env *env);
 /* Whether huge pages can be had by asking. */
 bool env_has_huge_pages(const struct buffer_env *env);
 
-/* The limit that a refused reservation or commit most likely hit, by the name that its manual page
- * gives it. */
-const char *env_reservation_limit(const struct buffer_env *env);
-const char *env_commit_limit(const struct buffer_env *env);
-const char *env_lock_limit(const struct buffer_env *env);
+/* The limit that a refused reservation, commit, lock or other call most likely hit, by the name that
+ * its manual page gives it. `error` is the system's. The last one returns NULL where none is known. */
+const char *env_reservation_limit(const struct buffer_env *env, int error);
+const char *env_commit_limit(const struct buffer_env *env, int error);
+const char *env_lock_limit(const struct buffer_env *env, int error);
+const char *env_limit(int error);
 
 /* The privilege that the system's error says is missing, or NULL. */
 const char *env_missing_privilege(int error);

@@ -66,7 +66,7 @@ errors_add(PyObject *module, struct module_state *state)
             "The object was released or frozen, or its pages are in the wrong state.",
             &PyExc_ValueError},
         [ERROR_UNSUPPORTED] = {"growable.UnsupportedError",
-            "This system lacks the feature; growable.capabilities() tells beforehand.",
+            "This system lacks what was asked for; growable.capabilities() tells what it has.",
             &PyExc_OSError},
     };
     for (int kind = 0; kind < ERROR_KINDS; kind++) {
@@ -130,7 +130,7 @@ errors_raise_unsupported(struct module_state *state, const char *operation, cons
 {
     struct failure failure = {.kind = ERROR_UNSUPPORTED, .operation = operation, .limit = feature};
     return errors_raise_failure(state, &failure,
-        PyUnicode_FromFormat("%s: this system has no %s; growable.capabilities() tells beforehand",
+        PyUnicode_FromFormat("%s: this system has no %s; growable.capabilities() tells what it has",
                              operation, feature));
 }
 
@@ -192,7 +192,8 @@ raise_reservation(const struct attempt *attempt)
     char text[128];
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_RESERVATION, attempt->operation, b->failed_size,
-                              env_reservation_limit(&attempt->state->env), b->system_error};
+                              env_reservation_limit(&attempt->state->env, b->system_error),
+                              b->system_error};
     return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot reserve %zu bytes of addresses: %s (limit: %s); "
                              "release other buffers, raise the limit or ask for less",
@@ -206,7 +207,8 @@ raise_commit(const struct attempt *attempt)
     char text[128];
     env_describe_error(b->system_error, text, sizeof text);
     struct failure failure = {ERROR_COMMIT, attempt->operation, b->failed_size,
-                              env_commit_limit(&attempt->state->env), b->system_error};
+                              env_commit_limit(&attempt->state->env, b->system_error),
+                              b->system_error};
     return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot commit %zu more bytes to the %zu committed: %s "
                              "(limit: %s); free memory, raise the limit or ask for less",

@@ -107,7 +107,7 @@ reservation_limit(const RegionObject *self)
         return "free large pages";
     if (o->lowest != 0 || o->highest != 0)
         return "lowest=, highest=";
-    return env_reservation_limit(self->region.env);
+    return env_reservation_limit(self->region.env, self->region.system_error);
 }
 
 static int
@@ -144,7 +144,7 @@ raise_not_committed(const RegionObject *self, const char *operation)
     char text[128];
     env_describe_error(r->system_error, text, sizeof text);
     struct failure failure = {ERROR_COMMIT, operation, r->failed_size,
-                              env_commit_limit(r->env), r->system_error};
+                              env_commit_limit(r->env, r->system_error), r->system_error};
     return errors_raise_failure(region_state(self), &failure,
         PyUnicode_FromFormat("%s: cannot commit %zu bytes at offset %zu: %s (limit: %s); free "
                              "memory, raise the limit or ask for less", operation,
@@ -158,7 +158,7 @@ raise_not_locked(const RegionObject *self, const char *operation)
     char text[128];
     env_describe_error(r->system_error, text, sizeof text);
     struct failure failure = {ERROR_COMMIT, operation, r->failed_size,
-                              env_lock_limit(r->env), r->system_error};
+                              env_lock_limit(r->env, r->system_error), r->system_error};
     return errors_raise_failure(region_state(self), &failure,
         PyUnicode_FromFormat("%s: cannot lock %zu bytes at offset %zu into memory: %s (limit: "
                              "%s); unlock others, raise the limit or ask for less", operation,
@@ -171,10 +171,13 @@ raise_system(const RegionObject *self, const char *operation)
     const struct region *r = &self->region;
     char text[128];
     env_describe_error(r->system_error, text, sizeof text);
-    struct failure failure = {ERROR_BASE, operation, r->failed_size, NULL, r->system_error};
+    const char *limit = env_limit(r->system_error);
+    struct failure failure = {ERROR_BASE, operation, r->failed_size, limit, r->system_error};
     return errors_raise_failure(region_state(self), &failure,
-        PyUnicode_FromFormat("%s: the system refused, for %zu bytes at offset %zu: %s", operation,
-                             r->failed_size, r->failed_offset, text));
+        PyUnicode_FromFormat("%s: the system refused, for %zu bytes at offset %zu: %s%s%s", operation,
+                             r->failed_size, r->failed_offset, text,
+                             limit == NULL ? "" : "; raise the limit or change fewer ranges: ",
+                             limit == NULL ? "" : limit));
 }
 
 static int

@@ -400,7 +400,7 @@ PyDoc_STRVAR(region_doc,
 "    There are not as many addresses, not there (limit 'address'), or not so; or no large\n"
 "    pages are free.\n"
 "CommitError\n    There is no memory; limit tells which limit was hit.\n"
-"UnsupportedError\n    The system lacks what was asked for; capabilities() tells beforehand.\n"
+"UnsupportedError\n    The system lacks what was asked for; capabilities() tells what it has.\n"
 "ValueError\n    A number, or a combination of arguments, that cannot be right.\n\n"
 "Notes\n-----\n"
 "A window onto memory that is larger than itself is a Region of one placeholder, into which a\n"

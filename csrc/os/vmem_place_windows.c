@@ -283,6 +283,12 @@ int vmem_decommit_at(void *address, size_t size, const struct vmem_place *place)
     return place->page_size != 0 ? ERROR_INVALID_PARAMETER : vmem_decommit(address, size);
 }
 
+bool vmem_is_out_of_mappings(int error)
+{
+    (void)error;
+    return false;
+}
+
 bool vmem_is_occupied(int error)
 {
     return error == ERROR_INVALID_ADDRESS;

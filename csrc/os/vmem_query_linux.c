@@ -121,6 +121,28 @@ bool linux_maps_next(struct linux_maps *maps, struct linux_mapping *mapping)
     return true;
 }
 
+static size_t count_mappings(void)
+{
+    struct linux_maps maps;
+    struct linux_mapping mapping;
+    size_t count = 0;
+    if (linux_maps_open(&maps) != 0) {
+        return 0;
+    }
+    while (linux_maps_next(&maps, &mapping)) {
+        count++;
+    }
+    linux_maps_close(&maps);
+    return count;
+}
+
+/* A change in the middle of one takes two more. */
+bool vmem_is_out_of_mappings(int error)
+{
+    size_t most = linux_read_number("/proc/sys/vm/max_map_count", VMEM_NO_LIMIT);
+    return error == ENOMEM && most != VMEM_NO_LIMIT && count_mappings() + 2 >= most;
+}
+
 /* ---- vmem_query_run ---------------------------------------------------------------------- */
 
 static enum vmem_access access_of(int protection)

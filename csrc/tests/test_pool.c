@@ -886,17 +886,17 @@ static void limits_have_names(void)
     struct vmem_info *info = &pool->info;
     info->address_limit = info->data_limit = VMEM_NO_LIMIT;
     info->overcommit = VMEM_OVERCOMMIT_HEURISTIC;
-    CHECK(strcmp(env_reservation_limit(&fixture.env), "address space") == 0);
-    CHECK(strcmp(env_commit_limit(&fixture.env), "memory") == 0);
+    CHECK(strcmp(env_reservation_limit(&fixture.env, 0), "address space") == 0);
+    CHECK(strcmp(env_commit_limit(&fixture.env, 0), "memory") == 0);
     info->max_mappings = 0;
-    CHECK(strcmp(env_reservation_limit(&fixture.env), "vm.max_map_count") == 0);
+    CHECK(strcmp(env_reservation_limit(&fixture.env, 0), "vm.max_map_count") == 0);
     info->address_limit = MIB;
-    CHECK(strcmp(env_reservation_limit(&fixture.env), "RLIMIT_AS") == 0);
-    CHECK(strcmp(env_commit_limit(&fixture.env), "RLIMIT_AS") == 0);
+    CHECK(strcmp(env_reservation_limit(&fixture.env, 0), "RLIMIT_AS") == 0);
+    CHECK(strcmp(env_commit_limit(&fixture.env, 0), "RLIMIT_AS") == 0);
     info->overcommit = VMEM_OVERCOMMIT_NEVER;
-    CHECK(strstr(env_commit_limit(&fixture.env), "overcommit") != NULL);
+    CHECK(strstr(env_commit_limit(&fixture.env, 0), "overcommit") != NULL);
     info->data_limit = MIB;
-    CHECK(strcmp(env_commit_limit(&fixture.env), "RLIMIT_DATA") == 0);
+    CHECK(strcmp(env_commit_limit(&fixture.env, 0), "RLIMIT_DATA") == 0);
     close_pool();
 }
 
