@@ -49,7 +49,7 @@ enum {
     /* A buffer that needs this much gets a reservation where one is cheap, */
     BUFFER_PROMOTE_AT = 4 * 1024,
     /* and from here on in any case: the copy is paid for by the page faults of the rest. */
-    BUFFER_PROMOTE_SURELY_AT = 64 * 1024
+    BUFFER_PROMOTE_SURELY_AT = 128 * 1024
 };
 
 enum buffer_error {

@@ -31,9 +31,14 @@ pool_most_ranges(const struct pool *pool)
 }
 
 bool
-pool_is_cheap(const struct pool *pool)
+pool_is_cheap(struct pool *pool, size_t size)
 {
-    return pool->idle_count > 0 || pool->live < POOL_SLOTS;
+    if (pool->idle_count > 0)
+        return true;
+    if (pool->refused >= POOL_WORTH)
+        return pool->live < POOL_SLOTS;
+    pool->refused += size;
+    return false;
 }
 
 bool

@@ -21,7 +21,8 @@
 
 enum {
     POOL_SLOTS = 64,
-    POOL_PATIENCE = 1024 /* a range that waits while so many come goes */
+    POOL_PATIENCE = 1024, /* a range that waits while so many come goes */
+    POOL_WORTH = 256 * 1024 /* bytes that had to go to the heap, after which a reservation pays */
 };
 
 struct idle_range {
@@ -48,6 +49,7 @@ struct pool {
     size_t idle_discarded; /* memory in idle ranges that the system may take */
     size_t idle_count;
     size_t given;       /* ranges given so far */
+    size_t refused;     /* bytes of pool_is_cheap's refusals, up to POOL_WORTH */
     struct idle_range idle[POOL_SLOTS]; /* the one that waits longest stands first */
 };
 
@@ -74,8 +76,10 @@ int pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t lea
 /* Takes a range back. The whole of [0, committed) must be committed and writable. */
 void pool_give(struct pool *pool, struct range *range);
 
-/* Whether pool_take would find an idle range, or the process has so few that one more is no matter. */
-bool pool_is_cheap(const struct pool *pool);
+/* Whether contents of `size` bytes, which the heap would do for as well, should have a range: an idle
+ * one waits, or the process has few and would have used one more often enough. Who never fills more
+ * than a buffer or two so need not pay for the first range. */
+bool pool_is_cheap(struct pool *pool, size_t size);
 
 /* Releases the idle ranges because memory or addresses are short; whether there were any. */
 bool pool_relieve(struct pool *pool);

@@ -402,10 +402,10 @@ enlarge(struct buffer *b, size_t need)
 static bool
 belongs_on_heap(const struct buffer *b, size_t need)
 {
-    const struct pool *pool = b->env->pool;
+    struct pool *pool = b->env->pool;
     if (need < BUFFER_PROMOTE_AT || pool->info.address_limit != VMEM_NO_LIMIT)
         return true;
-    return need < BUFFER_PROMOTE_SURELY_AT && !pool_is_cheap(pool);
+    return need < BUFFER_PROMOTE_SURELY_AT && !pool_is_cheap(pool, need);
 }
 
 /* The most frequent move of all: the first block of a buffer that outgrew its owner's object. */

@@ -144,6 +144,7 @@ static inline void fixture_open_with(struct fixture *f, size_t reservation, size
                                     .limit = budget, .prefault = ENV_PREFAULT_AHEAD};
     CHECK(env_open(&f->env, &settings) == 0);
     f->env.pool->query_limits = fixture_keep_limits;
+    f->env.pool->refused = POOL_WORTH; /* it has been seen that ranges pay */
 }
 
 static inline void fixture_open(struct fixture *f)

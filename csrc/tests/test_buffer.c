@@ -103,6 +103,16 @@ static void larger_contents_get_a_reservation(void)
     close_buffer();
 }
 
+static void the_first_middling_buffers_stay_on_the_heap(void)
+{
+    struct buffer *b = open_buffer();
+    fixture.env.pool->refused = 0;
+    CHECK(append_pattern(b, BUFFER_PROMOTE_SURELY_AT - 1, true) == BUFFER_OK);
+    CHECK(b->tier == BUFFER_HEAP);
+    CHECK(fixture.env.pool->refused > 0);
+    close_buffer();
+}
+
 static void many_middling_buffers_stay_on_the_heap(void)
 {
     struct buffer *b = open_buffer();
@@ -1755,6 +1765,7 @@ static const struct check_test tests[] = {
     TEST(small_contents_stay_in_the_object),
     TEST(one_byte_more_goes_to_the_heap),
     TEST(larger_contents_get_a_reservation),
+    TEST(the_first_middling_buffers_stay_on_the_heap),
     TEST(many_middling_buffers_stay_on_the_heap),
     TEST(promotion_keeps_contents),
     TEST(retired_blocks_live_until_the_end),

@@ -466,17 +466,38 @@ static void relief_is_what_was_idle(void)
     close_pool();
 }
 
+static void cheap_once_it_would_have_paid(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->refused = 0;
+    for (size_t refused = 0; refused < POOL_WORTH; refused += POOL_WORTH / 4) {
+        CHECK(!pool_is_cheap(pool, POOL_WORTH / 4));
+    }
+    CHECK(pool_is_cheap(pool, 1) && pool_is_cheap(pool, 1));
+    close_pool();
+}
+
+static void cheap_at_once_where_one_waits(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    pool->refused = 0;
+    struct range range = take(pool, 1);
+    pool_give(pool, &range);
+    CHECK(pool_is_cheap(pool, 1) && pool->refused == 0);
+    close_pool();
+}
+
 static void cheap_while_few_or_idle(void)
 {
     struct range ranges[POOL_SLOTS];
     struct pool *pool = open_pool(64 * MIB, 16 * MIB);
     for (size_t i = 0; i < POOL_SLOTS; i++) {
-        CHECK(pool_is_cheap(pool));
+        CHECK(pool_is_cheap(pool, 1));
         ranges[i] = take(pool, 1);
     }
-    CHECK(!pool_is_cheap(pool));
+    CHECK(!pool_is_cheap(pool, 1));
     pool_give(pool, &ranges[0]);
-    CHECK(pool_is_cheap(pool));
+    CHECK(pool_is_cheap(pool, 1));
     for (size_t i = 1; i < POOL_SLOTS; i++) {
         pool_give(pool, &ranges[i]);
     }
@@ -1059,6 +1080,8 @@ static const struct check_test tests[] = {
     TEST(a_frugal_pool_keeps_little),
     TEST(clearing_releases_idle_ranges_only),
     TEST(relief_is_what_was_idle),
+    TEST(cheap_once_it_would_have_paid),
+    TEST(cheap_at_once_where_one_waits),
     TEST(cheap_while_few_or_idle),
     TEST(where_data_is_short_there_are_few_ranges),
     TEST(a_limit_of_addresses_shrinks_ranges),
