@@ -166,7 +166,8 @@ buffer_promote(struct buffer *b, bool retire)
 {
     if (b->tier == BUFFER_RESERVED || b->pinned || b->rest->capacity != BUFFER_NO_CAPACITY)
         return;
-    (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
+    if (!storage_promote_quickly(b, retire))
+        (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
 }
 
 /* Where the bytes begin that read as zero: at the end of the storage in a block. */

@@ -283,6 +283,19 @@ take_idle(struct pool *pool, size_t least, struct range *range)
     return true;
 }
 
+const struct range *
+pool_take_warm(struct pool *pool, size_t least)
+{
+    if (pool->idle_count == 0)
+        return NULL;
+    const struct range *last = &pool->idle[pool->idle_count - 1].range;
+    if (least > last->committed || discarded_bytes(last) > 0 || last->size < preferred_size(pool))
+        return NULL;
+    pool->idle_bytes -= warm_bytes(last);
+    pool->idle_count--;
+    return last;
+}
+
 static size_t
 alignment_for(const struct pool *pool, size_t size)
 {

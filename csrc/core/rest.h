@@ -44,7 +44,7 @@ struct buffer_rest {
     void *name_owner;     /* these two are the owner's; nothing in core/ looks at them */
     struct buffer_holder holder;
     int16_t displaced;    /* the lent byte under the terminator, or -1 */
-    bool ordered;         /* the helper thread may be at work on the pages */
+    unsigned char ordered; /* not 0: the helper thread may be at work on the pages */
 };
 
 /* No reservation, no tail, no capacity, no name; and the holder is a Buffer. */

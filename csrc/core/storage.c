@@ -339,8 +339,8 @@ take_range(struct buffer *b, size_t need, struct range *range)
     return error != 0 ? storage_fail(b, BUFFER_NOT_RESERVED, need, error) : BUFFER_OK;
 }
 
-/* Commits room for the contents, but does not copy them. */
-static int
+/* Does not copy the contents. The rest is one of its own. */
+static void
 adopt_range(struct buffer *b, const struct range *range)
 {
     b->tier = BUFFER_RESERVED;
@@ -348,9 +348,8 @@ adopt_range(struct buffer *b, const struct range *range)
     b->rest->storage = *range;
     b->rest->given_back = 0;
     b->rest->populated = range->dirty;
-    b->rest->ordered = false;
+    b->rest->ordered = 0;
     rest_forget_tail(b->rest);
-    return storage_commit(b, b->length);
 }
 
 /* A block that somebody may still read from is kept, by the rest that comes. */
@@ -373,7 +372,8 @@ move_to_range(struct buffer *b, const struct range *range, struct buffer_rest *r
     open_all(b); /* the small block is copied with the struct */
     struct buffer moved = *b;
     moved.rest = rest;
-    int error = adopt_range(&moved, range);
+    adopt_range(&moved, range);
+    int error = storage_commit(&moved, moved.length);
     if (error != BUFFER_OK) {
         populate_stop(&moved);
         pool_give(b->env->pool, &rest->storage);
@@ -470,6 +470,42 @@ storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool
     if (relocate_to_heap(b, need) == BUFFER_OK)
         return BUFFER_OK;
     return storage_fail(b, (enum buffer_error)error, refused, system_error);
+}
+
+/* No advice, no name, and no edge but that of the contents to come. */
+static bool
+is_plain(const struct buffer *b)
+{
+    return b->huge == BUFFER_HUGE_AUTO && b->rest->name == NULL && !b->frozen &&
+           !b->env->pool->low_latency;
+}
+
+/* What the first export of a small buffer does, again and again. */
+bool
+storage_promote_quickly(struct buffer *b, bool retire)
+{
+    if (!is_plain(b) || b->length >= GROWTH_POPULATE_EARLY)
+        return false;
+    struct buffer_rest *rest = rest_copy(b);
+    if (rest == NULL)
+        return false;
+    const struct range *warm = pool_take_warm(b->env->pool, b->length + 1);
+    if (warm == NULL) {
+        b->env->free(b->env->context, rest);
+        return false;
+    }
+    poison_open(warm->base, warm->base + b->length + 1);
+    memcpy(warm->base, b->start, b->length);
+    warm->base[b->length] = 0;
+    open_all(b);
+    leave(b, rest, retire);
+    b->rest = rest;
+    adopt_range(b, warm);
+    size_t edge = warm->committed < GROWTH_POPULATE_EARLY ? warm->committed : GROWTH_POPULATE_EARLY;
+    b->limit = edge - 1;
+    poison_close(b->start + b->length + 1, b->start + warm->committed);
+    storage_notify(b);
+    return true;
 }
 
 /* Sliding and giving back. */
