@@ -45,6 +45,8 @@ enum region_error {
     REGION_LARGE_PAGES,    /* large pages are one whole */
     REGION_EXPORTED,       /* failed_size exports, the first at failed_offset */
     REGION_NOT_A_PIECE,    /* the range is not exactly what it must be, see `feature` */
+    REGION_MISALIGNED,     /* failed_offset, or failed_size, is no multiple of the granularity */
+    REGION_NOTHING_LEFT,   /* there is nothing before failed_offset to be split off */
     REGION_NOT_WATCHED,    /* made without `write_watch` */
     REGION_UNSUPPORTED,    /* the system lacks `feature` */
     REGION_SECTION,        /* the section refused, or what it is: section_error */
@@ -207,7 +209,8 @@ int region_replace(struct region *r, size_t offset, size_t length);
 int region_preserve(struct region *r, size_t offset, size_t length, bool force);
 
 /* One placeholder, or with `exact` false also a part of one, -> mapped: the pages of a section from
- * `section_offset` on. Mappings belong to whoever made them: the section may be closed. */
+ * `section_offset` on. Mappings belong to whoever made them: the section may be closed. To the end is
+ * with `exact` false to the end of whichever has fewer bytes left. */
 struct section;
 int region_map(struct region *r, size_t offset, size_t length, struct section *s,
                size_t section_offset, unsigned access, bool exact);

@@ -51,17 +51,37 @@ raise_no_addresses(struct module_state *state, const struct section *s, const ch
                              failure.limit));
 }
 
+/* What a Region's methods call the offset within the Section; theirs is another. */
+static const char *
+offset_name(const char *operation)
+{
+    bool of_region = strcmp(operation, "map") == 0 || strcmp(operation, "replace") == 0;
+    return of_region ? "section_offset" : "offset";
+}
+
 static int
 raise_out_of_range(const struct section *s, const char *operation)
 {
+    const char *name = offset_name(operation);
     if (s->failed_size == 0)
         PyErr_Format(PyExc_ValueError,
-                     "%s: no bytes are left from offset %zu on in a Section of %zu bytes",
-                     operation, s->failed_offset, s->found_size);
+                     "%s: no bytes are left from %s %zu on in a Section of %zu bytes",
+                     operation, name, s->failed_offset, s->found_size);
     else
         PyErr_Format(PyExc_ValueError,
-                     "%s: offset %zu and length %zu reach past the end of a Section of %zu bytes",
-                     operation, s->failed_offset, s->failed_size, s->found_size);
+                     "%s: %s %zu and length %zu reach past the end of a Section of %zu bytes",
+                     operation, name, s->failed_offset, s->failed_size, s->found_size);
+    return -1;
+}
+
+static int
+raise_misaligned(const struct section *s, const char *operation)
+{
+    struct section_facts facts;
+    section_query(&facts);
+    PyErr_Format(PyExc_ValueError, "%s: %s %zu and length %zu must be multiples of the page size, "
+                                   "%zu", operation, offset_name(operation), s->failed_offset,
+                 s->failed_size, facts.page_size);
     return -1;
 }
 
@@ -143,9 +163,7 @@ Section_raise(struct module_state *state, const struct section *s, int error,
     case SECTION_OUT_OF_RANGE:
         return raise_out_of_range(s, operation);
     case SECTION_MISALIGNED:
-        PyErr_Format(PyExc_ValueError, "%s: offset %zu and length %zu must be multiples of the "
-                                       "page size", operation, s->failed_offset, s->failed_size);
-        return -1;
+        return raise_misaligned(s, operation);
     case SECTION_TRUNCATED:
         return raise_truncated(state, s, operation);
     case SECTION_SMALLER:
