@@ -40,6 +40,8 @@ enum region_error {
     REGION_OCCUPIED,       /* the address that was asked for is taken */
     REGION_NOT_COMMITTED,  /* failed_size bytes: system_error */
     REGION_NOT_LOCKED,     /* failed_size bytes: system_error */
+    REGION_LOCKED,         /* some of failed_size bytes are locked into memory: system_error */
+    REGION_FORKED,         /* the record was the parent's: system_error */
     REGION_WRONG_STATE,    /* the pages at failed_offset are `found` */
     REGION_NO_EXECUTION,   /* made without `executable` */
     REGION_LARGE_PAGES,    /* large pages are one whole */
@@ -106,6 +108,7 @@ struct region {
     struct region_options options; /* without the name */
     uint32_t last_piece;
     intptr_t process;      /* 0, or our own handle of the process whose pages they are */
+    unsigned generation;   /* vmem_process_generation() when it was made */
     size_t told_committed; /* what the environment was told last */
     bool released;
     size_t failed_offset;

@@ -166,17 +166,27 @@ is_large_page_size(const struct env_facts *facts, size_t size)
     return false;
 }
 
+static int
+no_such_pages(const struct env_facts *facts, size_t size)
+{
+    char list[128] = "";
+    int used = 0;
+    for (int i = 0; i < ENV_LARGE_PAGE_SIZES && facts->large_page_sizes[i] != 0; i++)
+        used += PyOS_snprintf(list + used, sizeof list - (size_t)used, "%s%llu", i == 0 ? "" : ", ",
+                              (unsigned long long)facts->large_page_sizes[i]);
+    PyErr_Format(PyExc_ValueError, "Region: page_size must be one of info()[\"large_page_sizes\"], "
+                                   "(%s), not %zu", list, size);
+    return -1;
+}
+
 /* An ordinary page size is asked for as well as none. */
 static int
 check_kind(struct region_options *o, const struct env_facts *facts)
 {
     if (o->page_size == facts->page_size)
         o->page_size = 0;
-    if (o->page_size != 0 && facts->large_pages && !is_large_page_size(facts, o->page_size)) {
-        PyErr_Format(PyExc_ValueError, "Region: page_size must be one of "
-                                       "info()[\"large_page_sizes\"], not %zu", o->page_size);
-        return -1;
-    }
+    if (o->page_size != 0 && facts->large_pages && !is_large_page_size(facts, o->page_size))
+        return no_such_pages(facts, o->page_size);
     if (o->page_size != 0 && o->address % o->page_size != 0) {
         PyErr_Format(PyExc_ValueError, "Region: address must be a multiple of page_size=%zu, not %zu",
                      o->page_size, o->address);
@@ -186,6 +196,9 @@ check_kind(struct region_options *o, const struct env_facts *facts)
         return bad("Region: page_size= goes without placeholder= and write_watch=");
     if (o->placeholder && o->write_watch)
         return bad("Region: placeholder= and write_watch= exclude each other");
+    if (o->access != ACCESS_RW && !o->commit && o->page_size == 0)
+        return bad("Region: access= is of pages that are committed at once: pass commit=True, or give "
+                   "the access to commit()");
     if (o->placeholder && o->commit)
         return bad("Region: a placeholder cannot be committed before it is replaced");
     return 0;

@@ -408,6 +408,30 @@ def test_a_partial_release_is_refused() -> None:
         assert not region.released
 
 
+@pytest.mark.parametrize(
+    ("place", "limit"),
+    [
+        ({"address": 1 << 63}, "address="),
+        ({"address": 0xFFFF800000000000}, "address="),
+        ({"lowest": 1 << 62}, "lowest="),
+        ({"alignment": 1 << 62}, "alignment="),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other words for it")
+def test_places_that_no_process_has(place: dict[str, int], limit: str) -> None:
+    with pytest.raises(ReservationError, match="beyond those that a process can have") as caught:
+        Region(PAGE, **place)  # type: ignore[arg-type]
+    assert caught.value.limit == limit
+
+
+def test_an_access_without_pages_to_have_it() -> None:
+    for access in ("r", "none"):
+        with pytest.raises(ValueError, match="pass commit=True"):
+            Region(PAGE, access=access)  # type: ignore[arg-type]
+        with Region(PAGE, commit=True, access=access) as region:  # type: ignore[arg-type]
+            assert region.query(0).access == access
+
+
 def test_numbers_are_told_with_operation_and_name() -> None:
     cases: dict[str, Callable[[], object]] = {
         "Region: size must be at least 1, not -5": lambda: Region(-5),
