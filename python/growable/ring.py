@@ -184,15 +184,12 @@ def _format_of(item: np.dtype[Any]) -> str:
 
 
 def _describe(item: np.dtype[Any]) -> str:
-    base, shape = item.base, "".join(f"[{n}]" for n in item.shape)
-    if base.fields is None:
+    base, fields = item.base, item.base.fields
+    shape = str(item.shape) if item.shape else ""
+    if fields is None:
         return (base.name if base.kind == "V" else base.str) + shape
-    fields = [f"{name}@{field[1]}:{_describe(field[0])}" for name, field in _fields_of(base)]
-    return f"{{{','.join(fields)}}}{base.itemsize}{shape}"
-
-
-def _fields_of(item: np.dtype[Any]) -> list[tuple[str, Any]]:
-    return [(name, (item.fields or {})[name]) for name in item.names or ()]
+    parts = [f"{name}@{fields[name][1]}:{_describe(fields[name][0])}" for name in fields]
+    return f"{{{','.join(parts)}}}{base.itemsize}{shape}"
 
 
 def _converter(item: np.dtype[Any]) -> Callable[[object, bool], Any]:
