@@ -243,6 +243,7 @@ class TestSeal:
             with pytest.raises(growable.UnsupportedError, match=r"Section\(size\)") as caught:
                 named.seal()
             assert caught.value.limit == "section_seal"
+            assert caught.value.error_code == caught.value.errno
         with Section.from_file(tmp_path / "f", "x+", PAGE) as file:
             with pytest.raises(growable.UnsupportedError, match="seal"):
                 file.seal()
