@@ -15,6 +15,17 @@ SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
     $(shell find csrc python -type f ! -name '*.pyc')
 COVERAGE_VENV := $(VENV)-coverage
 
+# $(call make_venv,FOLDER) makes the environment anew, but leaves one alone that is not from here.
+define make_venv
+	@if { [ -e '$(1)' ] || [ -L '$(1)' ]; } && [ ! -e '$(1)/.made' ]; then \
+	    echo "$(1) exists, was not made by this Makefile, and stays as it is." >&2; \
+	    echo "Name another place for the environment: make $(MAKECMDGOALS) VENV=/some/where" >&2; \
+	    exit 1; \
+	fi
+	rm -rf '$(1)'
+	$(PYTHON) -m venv '$(1)' || { rm -rf '$(1)'; exit 1; }
+endef
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo bench bench-full test test-windows lint format types ctest coverage clean
@@ -63,11 +74,13 @@ coverage: $(COVERAGE_VENV)/.made ## lines of csrc/ that the Python tests reach
 	$(COVERAGE_VENV)/bin/gcovr --root . --filter csrc/ build/coverage
 
 clean: ## remove what was built
-	rm -rf build dist $(VENV) $(COVERAGE_VENV)
+	rm -rf build dist
+	for venv in '$(VENV)' '$(COVERAGE_VENV)'; do \
+	    if [ -e "$$venv/.made" ]; then rm -rf "$$venv"; fi; \
+	done
 
 $(VENV)/.made: pyproject.toml
-	rm -rf $(VENV)
-	$(PYTHON) -m venv $(VENV)
+	$(call make_venv,$(VENV))
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.made $(SOURCES)
@@ -91,7 +104,6 @@ $(VENV)/.cmake: $(VENV)/.made
 	touch $@
 
 $(COVERAGE_VENV)/.made: pyproject.toml
-	rm -rf $(COVERAGE_VENV)
-	$(PYTHON) -m venv $(COVERAGE_VENV)
+	$(call make_venv,$(COVERAGE_VENV))
 	$(COVERAGE_VENV)/bin/python -m pip --quiet install '.[dev]'
 	touch $@

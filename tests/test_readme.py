@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,3 +86,24 @@ def test_readme_names_the_two_commands() -> None:
     for command in ("demo", "test"):
         assert f"    make {command} " in text
         assert re.search(rf"^{command}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_an_environment_that_is_not_ours_stays(tmp_path: Path) -> None:
+    fake = tmp_path / "python"
+    fake.write_text('#!/bin/sh\nmkdir -p "$3"\n')
+    fake.chmod(0o755)
+    mine, ours = tmp_path / "mine", tmp_path / "ours"
+
+    def make(venv: Path, target: str) -> subprocess.CompletedProcess[str]:
+        command = ["make", "-C", str(ROOT), f"VENV={venv}", f"PYTHON={fake}", target]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    mine.mkdir()
+    (mine / "mine").touch()
+    refused = make(mine, f"{mine}/.made")
+    assert refused.returncode != 0
+    assert "VENV=/some/where" in refused.stderr
+    assert [path.name for path in mine.iterdir()] == ["mine"]
+    assert make(ours, f"{ours}/.made").returncode == 0
+    assert (ours / ".made").exists()

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "growth.h"
+#include "vmem_signal.h"
 
 #define ASSERT_SAME(ours, theirs) _Static_assert((int)(ours) == (int)(theirs), "the same numbers")
 ASSERT_SAME(ACCESS_NONE, VMEM_NO_ACCESS);
@@ -290,6 +291,7 @@ region_open(struct region *r, struct buffer_env *env, const struct region_option
     r->options.name = NULL;
     r->page_size = options->page_size != 0 ? options->page_size : region_info(r)->page_size;
     r->failed_size = options->size;
+    r->generation = vmem_process_generation();
     int error = check_access(r, options->access);
     if (error == REGION_OK)
         error = check_capabilities(r);
@@ -297,6 +299,8 @@ region_open(struct region *r, struct buffer_env *env, const struct region_option
         return error;
     if (!work_out_size(r))
         return REGION_OUT_OF_RANGE;
+    if (options->page_size != 0)
+        r->failed_size = r->size;
     error = open_process(r);
     if (error != REGION_OK)
         return error;

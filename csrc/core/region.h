@@ -40,11 +40,15 @@ enum region_error {
     REGION_OCCUPIED,       /* the address that was asked for is taken */
     REGION_NOT_COMMITTED,  /* failed_size bytes: system_error */
     REGION_NOT_LOCKED,     /* failed_size bytes: system_error */
+    REGION_LOCKED,         /* some of failed_size bytes are locked into memory: system_error */
+    REGION_FORKED,         /* the record was the parent's: system_error */
     REGION_WRONG_STATE,    /* the pages at failed_offset are `found` */
     REGION_NO_EXECUTION,   /* made without `executable` */
     REGION_LARGE_PAGES,    /* large pages are one whole */
     REGION_EXPORTED,       /* failed_size exports, the first at failed_offset */
     REGION_NOT_A_PIECE,    /* the range is not exactly what it must be, see `feature` */
+    REGION_MISALIGNED,     /* failed_offset, or failed_size, is no multiple of the granularity */
+    REGION_NOTHING_LEFT,   /* there is nothing before failed_offset to be split off */
     REGION_NOT_WATCHED,    /* made without `write_watch` */
     REGION_UNSUPPORTED,    /* the system lacks `feature` */
     REGION_SECTION,        /* the section refused, or what it is: section_error */
@@ -104,6 +108,7 @@ struct region {
     struct region_options options; /* without the name */
     uint32_t last_piece;
     intptr_t process;      /* 0, or our own handle of the process whose pages they are */
+    unsigned generation;   /* vmem_process_generation() when it was made */
     size_t told_committed; /* what the environment was told last */
     bool released;
     size_t failed_offset;
@@ -207,7 +212,8 @@ int region_replace(struct region *r, size_t offset, size_t length);
 int region_preserve(struct region *r, size_t offset, size_t length, bool force);
 
 /* One placeholder, or with `exact` false also a part of one, -> mapped: the pages of a section from
- * `section_offset` on. Mappings belong to whoever made them: the section may be closed. */
+ * `section_offset` on. Mappings belong to whoever made them: the section may be closed. To the end is
+ * with `exact` false to the end of whichever has fewer bytes left. */
 struct section;
 int region_map(struct region *r, size_t offset, size_t length, struct section *s,
                size_t section_offset, unsigned access, bool exact);

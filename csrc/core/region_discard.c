@@ -156,6 +156,12 @@ note_discarded(struct region *r, struct page_range range, enum pages_discarded h
     }
 }
 
+static int
+refused_discard(struct region *r, struct page_range range, int error)
+{
+    return region_refused(r, vmem_is_locked(error) ? REGION_LOCKED : REGION_SYSTEM, range, error);
+}
+
 static bool
 gather_witnesses(struct region *r, struct page_range range)
 {
@@ -187,7 +193,7 @@ discard_run(struct region *r, struct page_range range, unsigned priority)
     int error = region_each_piece(r, range, discard_piece, priority, &done);
     if (error != 0 && priority == 0 && rekindle_from(r, old_count)) {
         r->witness_count = old_count;
-        return region_refused(r, REGION_SYSTEM, range, error);
+        return refused_discard(r, range, error);
     }
     sort_witnesses(r, old_count);
     if (error == 0 || priority == 0)
@@ -195,7 +201,7 @@ discard_run(struct region *r, struct page_range range, unsigned priority)
     if (done != 0)
         note_discarded(r, (struct page_range){range.first, done},
                        priority == 0 ? DISCARDED : OFFERED);
-    return error == 0 ? REGION_OK : region_refused(r, REGION_SYSTEM, range, error);
+    return error == 0 ? REGION_OK : refused_discard(r, range, error);
 }
 
 /* What was offered must not be touched, so it is passed over. */

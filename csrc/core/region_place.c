@@ -6,6 +6,7 @@
  */
 #include "region_private.h"
 
+#include "growth.h"
 #include "section.h"
 
 static int
@@ -74,8 +75,9 @@ find_range(struct region *r, size_t offset, size_t length, unsigned states,
         length = r->size - offset;
     if (!r->options.placeholder)
         return not_a_piece(r, offset, length, "part of a Region made with placeholder=True");
+    r->failed_size = length;
     if ((offset & mask) != 0 || (length & mask) != 0)
-        return not_a_piece(r, offset, length, "a multiple of the granularity");
+        return REGION_MISALIGNED;
     return region_check_states(r, *range, states);
 }
 
@@ -86,8 +88,10 @@ region_split(struct region *r, size_t offset)
     int error = find_range(r, offset, REGION_TO_THE_END, ~0u, &right);
     if (error != REGION_OK)
         return error;
+    if (offset == 0)
+        return REGION_NOTHING_LEFT;
     if (is_edge(r, right.first))
-        return not_a_piece(r, offset, 0, "inside of a placeholder");
+        return not_a_piece(r, offset, 0, "inside of a placeholder: a piece begins there");
     right = rest_of_piece(r, right.first);
     error = region_check_states(r, right, STATE_BIT(PAGES_PLACEHOLDER));
     if (error != REGION_OK)
@@ -248,12 +252,30 @@ check_map(struct region *r, struct page_range range, struct section *s, size_t s
     return error == SECTION_OK ? REGION_OK : refused_section(r, error);
 }
 
+/* How far a mapping goes whose length was left out. Where the section has nothing left it is too far,
+ * which section_check_map tells. */
+static int
+find_end(struct region *r, size_t offset, struct section *s, size_t section_offset, size_t *length)
+{
+    int error = section_measure(s);
+    if (error != SECTION_OK)
+        return refused_section(r, error);
+    size_t left = growth_round_up(s->size, r->page_size);
+    if (section_offset < left && offset < r->size && left - section_offset < r->size - offset)
+        *length = left - section_offset;
+    return REGION_OK;
+}
+
 int
 region_map(struct region *r, size_t offset, size_t length, struct section *s,
            size_t section_offset, unsigned access, bool exact)
 {
     struct page_range range;
-    int error = find_range(r, offset, length, STATE_BIT(PAGES_PLACEHOLDER), &range);
+    int error = r->released ? REGION_RELEASED : REGION_OK;
+    if (error == REGION_OK && length == REGION_TO_THE_END && !exact)
+        error = find_end(r, offset, s, section_offset, &length);
+    if (error == REGION_OK)
+        error = find_range(r, offset, length, STATE_BIT(PAGES_PLACEHOLDER), &range);
     if (error == REGION_OK)
         error = check_map(r, range, s, section_offset, access, exact);
     if (error != REGION_OK)

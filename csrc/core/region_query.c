@@ -5,6 +5,8 @@
  */
 #include "region_private.h"
 
+#include "vmem_signal.h"
+
 enum { ASK_AT_ONCE = 4096, WRITTEN_AT_ONCE = 64 };
 
 static int
@@ -100,7 +102,8 @@ ask_written(struct region *r, bool reset, size_t *at, struct found_ranges *found
     int error = vmem_written(r->base + *at, r->size - *at, reset, some, &count);
     if (error != 0) {
         struct page_range all = {0, r->pages.total};
-        return region_refused(r, REGION_SYSTEM, all, error);
+        bool forked = r->generation != vmem_process_generation();
+        return region_refused(r, forked ? REGION_FORKED : REGION_SYSTEM, all, error);
     }
     *at = r->size;
     for (size_t i = 0; i < count; i++) {

@@ -37,7 +37,7 @@ enum { LOOKS = 100 };
 #define LEFT ((uint64_t)1)
 #define SERIAL_BITS 16
 
-static const uint64_t magic = 0x31676e6972777267; /* "grwring1" */
+static const uint64_t magic = 0x32676e6972777267; /* "grwring2" */
 static const uint64_t slice = 100000000;          /* how long to sleep before looking around */
 
 /* One end, on lines of its own: the processors of the two do not take them from each other. */
@@ -56,6 +56,7 @@ struct ring_header {
     uint64_t key;
     uint64_t space;
     _Atomic uint32_t spaces_differ; /* then nobody can tell who runs */
+    char format[RING_FORMAT_BYTES + 1];
     struct end writer, reader;
 };
 
@@ -106,11 +107,20 @@ static uint64_t first_index(size_t size)
     return ((uint64_t)1 << 62) / size * size;
 }
 
-static void format(struct ring_header *header, size_t size, size_t item_size)
+/* What a section that becomes a ring is to hold. */
+struct contents {
+    size_t size, item_size;
+    const char *format;
+};
+
+static void format(struct ring_header *header, const struct contents *contents)
 {
+    size_t size = contents->size;
     header->magic = magic;
     header->size = size;
-    header->item_size = item_size;
+    header->item_size = contents->item_size;
+    strncpy(header->format, contents->format, RING_FORMAT_BYTES);
+    header->format[RING_FORMAT_BYTES] = '\0';
     header->key = vmem_process_self() ^ vmem_clock() << 24;
     header->space = vmem_process_space();
     atomic_store(&header->writer.index, first_index(size));
@@ -126,7 +136,7 @@ static bool is_blank(const struct ring_header *header)
 
 /* Of two who find it unused one formats it, and the other waits for that. The word is the first of
  * the section: where something else begins with zeros it is put back. */
-static int format_or_wait(struct ring_header *header, size_t size, size_t item_size)
+static int format_or_wait(struct ring_header *header, const struct contents *contents)
 {
     uint32_t state = BLANK;
     if (atomic_compare_exchange_strong(&header->state, &state, FORMATTING)) {
@@ -134,7 +144,7 @@ static int format_or_wait(struct ring_header *header, size_t size, size_t item_s
             atomic_store(&header->state, BLANK);
             return RING_FOREIGN;
         }
-        format(header, size, item_size);
+        format(header, contents);
     }
     for (int i = 0; i < 10 && atomic_load(&header->state) == FORMATTING; i++) {
         vmem_signal_wait(VMEM_NO_SIGNAL, &header->state, slice);
@@ -144,12 +154,18 @@ static int format_or_wait(struct ring_header *header, size_t size, size_t item_s
 }
 
 /* The numbers in the header are copied once and checked: whoever changes them later harms nobody. */
-static int agree(struct ring *r, size_t section_size, size_t capacity, size_t item_size)
+static int agree(struct ring *r, size_t section_size, size_t capacity, size_t item_size,
+                 const char *format)
 {
     uint64_t size = r->header->size;
     uint64_t found = r->header->item_size;
+    memcpy(r->found_format, r->header->format, sizeof r->found_format);
+    r->found_format[RING_FORMAT_BYTES] = '\0';
     if (found != item_size) {
         return fail_sizes(r, RING_MISMATCH, item_size, (size_t)found);
+    }
+    if (strncmp(r->found_format, format, RING_FORMAT_BYTES) != 0) {
+        return RING_OTHER_ITEMS;
     }
     if (size == 0 || size % granularity() != 0 || size > section_size - header_size()) {
         return RING_FOREIGN;
@@ -208,14 +224,19 @@ static void notice_fork(struct ring *r)
     }
 }
 
-static int open_mapped(struct ring *r, struct section *section, size_t capacity, size_t item_size)
+static int open_mapped(struct ring *r, struct section *section, size_t capacity, size_t item_size,
+                       const char *format)
 {
     size_t unit = granularity();
     r->header = (struct ring_header *)(void *)r->mapped_header.start;
-    size_t size = (section->size - header_size()) / unit * unit;
-    int error = format_or_wait(r->header, size, item_size);
+    struct contents contents = {
+        .size = (section->size - header_size()) / unit * unit,
+        .item_size = item_size,
+        .format = format,
+    };
+    int error = format_or_wait(r->header, &contents);
     if (error == RING_OK) {
-        error = agree(r, section->size, capacity, item_size);
+        error = agree(r, section->size, capacity, item_size, format);
     }
     if (error == RING_OK) {
         error = map_data(r, section);
@@ -231,7 +252,8 @@ static int open_mapped(struct ring *r, struct section *section, size_t capacity,
     return RING_OK;
 }
 
-int ring_open(struct ring *r, struct section *section, size_t capacity, size_t item_size)
+int ring_open(struct ring *r, struct section *section, size_t capacity, size_t item_size,
+              const char *format)
 {
     *r = (struct ring){.signals = {VMEM_NO_SIGNAL, VMEM_NO_SIGNAL}};
     if (capacity == 0 || item_size == 0) {
@@ -252,7 +274,7 @@ int ring_open(struct ring *r, struct section *section, size_t capacity, size_t i
     if (error != SECTION_OK) {
         return fail_section(r, error);
     }
-    error = open_mapped(r, section, capacity, item_size);
+    error = open_mapped(r, section, capacity, item_size, format);
     if (error != RING_OK) {
         section_view_close(&r->mapped_header);
         return error;
@@ -351,6 +373,9 @@ int ring_claim(struct ring *r, unsigned ends)
     if (!r->open) {
         return RING_CLOSED;
     }
+    if (atomic_load(&r->ending)) {
+        return RING_ENDED;
+    }
     notice_fork(r);
     return (r->ends & ends) == ends ? RING_OK : claim(r, ends);
 }
@@ -375,6 +400,29 @@ void ring_give_up(struct ring *r, unsigned ends)
         }
     }
     r->ends &= ~ends;
+}
+
+/* Nobody takes a view from here on, since that needs a claim; and who sleeps in another process is
+ * woken for nothing. */
+int ring_end_waits(struct ring *r)
+{
+    if (!r->open) {
+        return RING_OK;
+    }
+    notice_fork(r);
+    if (r->views != NULL) {
+        return RING_VIEWED;
+    }
+    atomic_store(&r->ending, true);
+    call(r, RING_WRITER);
+    call(r, RING_READER);
+    return RING_OK;
+}
+
+void ring_rest(void)
+{
+    _Atomic uint32_t word = 1;
+    vmem_signal_wait(VMEM_NO_SIGNAL, &word, 1000000);
 }
 
 /* ---- what is there ----------------------------------------------------------------------- */
@@ -500,7 +548,7 @@ int ring_put(struct ring *r, const void *from, size_t count)
         return error;
     }
     if (count > room.count) {
-        return RING_FULL;
+        return fail_sizes(r, RING_FULL, count, room.count);
     }
     size_t size = count * r->item_size;
     if (from != NULL && size != 0) {
@@ -523,7 +571,7 @@ int ring_put_left(struct ring *r, const void *from, size_t count)
     }
     size_t size = count * r->item_size;
     if (count > room.count) {
-        return RING_FULL;
+        return fail_sizes(r, RING_FULL, count, room.count);
     }
     if (size != 0) {
         memmove(place_of(r, found.first - size), from, size);
@@ -541,7 +589,7 @@ int ring_drop(struct ring *r, size_t count)
         return error;
     }
     if (count > items.count) {
-        return RING_SHORT;
+        return fail_sizes(r, RING_SHORT, count, items.count);
     }
     uint64_t last = items.first + count * r->item_size;
     error = check_views(r, items.first, last);
@@ -599,7 +647,10 @@ int ring_make_room(struct ring *r, size_t count)
     if (error != RING_OK || count <= room.count) {
         return error;
     }
-    return count > r->capacity ? RING_FULL : ring_drop(r, count - room.count);
+    if (count > r->capacity) {
+        return fail_sizes(r, RING_FULL, count, room.count);
+    }
+    return ring_drop(r, count - room.count);
 }
 
 int ring_make_room_left(struct ring *r, size_t count)
@@ -609,7 +660,10 @@ int ring_make_room_left(struct ring *r, size_t count)
     if (error != RING_OK || count <= room.count) {
         return error;
     }
-    return count > r->capacity ? RING_FULL : ring_drop_right(r, count - room.count);
+    if (count > r->capacity) {
+        return fail_sizes(r, RING_FULL, count, room.count);
+    }
+    return ring_drop_right(r, count - room.count);
 }
 
 /* ---- waiting ----------------------------------------------------------------------------- */
@@ -617,6 +671,9 @@ int ring_make_room_left(struct ring *r, size_t count)
 static int is_ready(struct ring *r, enum ring_end end, size_t count)
 {
     struct ring_items found;
+    if (atomic_load(&r->ending)) {
+        return RING_ENDED;
+    }
     int error = end == RING_READER ? ring_look(r, &found) : ring_look_spare(r, &found);
     if (error != RING_OK) {
         return error;

@@ -19,6 +19,7 @@
 #ifndef GROWABLE_RING_H
 #define GROWABLE_RING_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,18 +33,23 @@ enum ring_error {
     RING_TOO_SMALL,  /* the section has fewer than failed_size bytes: found_size */
     RING_FOREIGN,    /* the section holds something else than a ring */
     RING_MISMATCH,   /* its items have found_size bytes, not failed_size */
+    RING_OTHER_ITEMS, /* its items are of the same size, and found_format */
     RING_SECTION,    /* section_error, and more in the section */
     RING_SYSTEM,     /* another system call failed: system_error */
     RING_CLOSED,
     RING_BUSY,       /* a thread waits on it */
+    RING_ENDED,      /* another thread is about to close it */
     RING_TAKEN,      /* found_end belongs to another ring, of process found_process */
     RING_VIEWED,     /* a view shows items that would be taken away */
-    RING_FULL,
-    RING_SHORT,      /* there are fewer items */
+    RING_FULL,       /* failed_size items, and there is room for found_size */
+    RING_SHORT,      /* failed_size items are more than there are: found_size */
     RING_CORRUPT,    /* the indices contradict each other */
     RING_TIMED_OUT,
     RING_GONE        /* who had the other end has closed it, or has died */
 };
+
+/* What the items are, as text that rings over one section have alike; what follows is cut off. */
+enum { RING_FORMAT_BYTES = 127 };
 
 enum ring_end { RING_WRITER = 1, RING_READER = 2, RING_BOTH = 3 };
 
@@ -65,6 +71,7 @@ struct ring {
     unsigned ends;    /* those that are ours */
     unsigned generation;
     unsigned waiters;
+    _Atomic bool ending;
     bool open;
     struct ring_view *views;
     struct section_view mapped_header;
@@ -73,6 +80,7 @@ struct ring {
     int found_process;
     enum ring_end found_end;
     int section_error, system_error;
+    char found_format[RING_FORMAT_BYTES + 1];
 };
 
 /* Bytes of a section that holds a ring of so many items; 0 if nothing can. */
@@ -80,10 +88,16 @@ size_t ring_section_size(size_t capacity, size_t item_size);
 
 /* A section that was never used becomes a ring, as large as it can be; one that is a ring already
  * is joined. Either way it has to hold `capacity` items. The section may be closed afterwards. */
-int ring_open(struct ring *r, struct section *section, size_t capacity, size_t item_size);
+int ring_open(struct ring *r, struct section *section, size_t capacity, size_t item_size,
+              const char *format);
 
 /* Gives its ends up. RING_VIEWED while views are alive, RING_BUSY while a thread waits. */
 int ring_close(struct ring *r);
+
+/* Makes all waits on it, now and later, RING_ENDED, and claims as well, so that it can be closed when
+ * `waiters` is 0; ring_rest lets some time pass until then. RING_VIEWED while views are alive. */
+int ring_end_waits(struct ring *r);
+void ring_rest(void);
 
 /* Makes the ends ours, if they are not. RING_TAKEN where one is another ring's and its process runs. */
 int ring_claim(struct ring *r, unsigned ends);

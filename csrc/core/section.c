@@ -355,8 +355,7 @@ int section_seal(struct section *s)
         return fail(s, SECTION_IN_USE, error);
     }
     if (error != 0) {
-        return vmem_is_unsupported(error) ? fail_unsupported(s, "seal for a section of this kind")
-                                          : fail(s, SECTION_SYSTEM, error);
+        return fail(s, vmem_is_unsupported(error) ? SECTION_UNSEALABLE : SECTION_SYSTEM, error);
     }
     take(s, &os);
     return SECTION_OK;

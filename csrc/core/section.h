@@ -38,6 +38,7 @@ enum section_error {
     SECTION_IN_USE,       /* writable mappings, or other handles, keep it from being sealed */
     SECTION_CLOSED,
     SECTION_UNSUPPORTED,  /* the system lacks `limit` */
+    SECTION_UNSEALABLE,   /* it has a name, or is a file */
     SECTION_SYSTEM        /* another system call failed: system_error */
 };
 

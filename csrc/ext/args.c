@@ -15,38 +15,57 @@
 _Static_assert(REGION_TO_THE_END == ARGS_TO_THE_END && SECTION_TO_THE_END == ARGS_TO_THE_END,
                "all have one length that means: to the end");
 
-int
-args_size(PyObject *value, const char *what, size_t *size)
+PyObject *
+args_integer(PyObject *value, const char *operation, const char *what)
 {
-    PyObject *number = PyNumber_Index(value);
+    if (PyIndex_Check(value))
+        return PyNumber_Index(value);
+    PyErr_Format(PyExc_TypeError, "%s: %s must be an integer, not %.200s", operation, what,
+                 Py_TYPE(value)->tp_name);
+    return NULL;
+}
+
+int
+args_size(PyObject *value, const char *operation, const char *what, size_t least, size_t *size)
+{
+    PyObject *number = args_integer(value, operation, what);
     if (number == NULL)
         return 0;
-    Py_ssize_t found = PyLong_AsSsize_t(number);
-    if (found < 0) {
-        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
-            PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "%s must be from 0 to %zd, not %S", what, PY_SSIZE_T_MAX,
+    int overflow;
+    long long found = PyLong_AsLongLongAndOverflow(number, &overflow);
+    bool too_large = overflow > 0 || found > PY_SSIZE_T_MAX;
+    bool too_small = !too_large && found < (long long)least;
+    if (too_large)
+        PyErr_Format(PyExc_ValueError, "%s: %s must be at most %zd, not %S", operation, what,
+                     PY_SSIZE_T_MAX, number);
+    else if (too_small)
+        PyErr_Format(PyExc_ValueError, "%s: %s must be at least %zu, not %S", operation, what, least,
                      number);
-    }
     Py_DECREF(number);
     *size = (size_t)found;
-    return found >= 0;
+    return !too_large && !too_small;
 }
 
 int
-args_offset(PyObject *value, void *size)
+args_offset(PyObject *value, void *range)
 {
-    return args_size(value, "offset", size);
+    struct args_range *r = range;
+    return args_size(value, r->operation, "offset", 0, &r->offset);
 }
 
 int
-args_length(PyObject *value, void *size)
+args_section_offset(PyObject *value, void *range)
 {
-    if (value == Py_None) {
-        *(size_t *)size = ARGS_TO_THE_END;
-        return 1;
-    }
-    return args_size(value, "length", size);
+    struct args_range *r = range;
+    return args_size(value, r->operation, "section_offset", 0, &r->offset);
+}
+
+int
+args_length(PyObject *value, void *range)
+{
+    struct args_range *r = range;
+    r->length = ARGS_TO_THE_END;
+    return value == Py_None || args_size(value, r->operation, "length", 0, &r->length);
 }
 
 /* Access. */
@@ -102,19 +121,19 @@ args_name(PyObject *name)
 }
 
 int
-args_process(PyObject *value, void *process)
+args_process(PyObject *value, const char *operation, intptr_t *process)
 {
-    PyObject *number = PyNumber_Index(value);
+    PyObject *number = args_integer(value, operation, "process");
     if (number == NULL)
         return 0;
     Py_ssize_t found = PyLong_AsSsize_t(number);
     bool wrong = found <= 0;
     if (wrong) {
         PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "process must be the handle of a process, a number from 1 "
-                                       "on, not %S", number);
+        PyErr_Format(PyExc_ValueError, "%s: process must be the handle of a process, a number from "
+                                       "1 on, not %S", operation, number);
     }
     Py_DECREF(number);
-    *(intptr_t *)process = found;
+    *process = found;
     return !wrong;
 }

@@ -13,13 +13,23 @@
 
 #include <stdbool.h>
 
-/* A number from 0 to the largest size; `what` is for the message. */
-int args_size(PyObject *value, const char *what, size_t *size);
+/* A number from `least`, which is 0 or 1, to the largest size; the names are for the message. */
+int args_size(PyObject *value, const char *operation, const char *what, size_t least, size_t *size);
 
-/* Converters into a size_t. A length of None is ARGS_TO_THE_END. */
+/* A number of the Python type, for a message; NULL with a TypeError that names the argument. */
+PyObject *args_integer(PyObject *value, const char *operation, const char *what);
+
+/* Where an operation begins and how far it goes; a length of None is ARGS_TO_THE_END. The converters
+ * take a struct args_range, of which they set one number. */
 #define ARGS_TO_THE_END ((size_t)-1)
-int args_offset(PyObject *value, void *size);
-int args_length(PyObject *value, void *size);
+#define ARGS_WHOLE(operation) {operation, 0, ARGS_TO_THE_END}
+struct args_range {
+    const char *operation;
+    size_t offset, length;
+};
+int args_offset(PyObject *value, void *range);
+int args_length(PyObject *value, void *range);
+int args_section_offset(PyObject *value, void *range); /* its offset */
 
 /* One of the names of enum pages_access, of those that `allowed` has a bit (1 << access) for;
  * `spelled` lists them for the message. */
@@ -32,7 +42,7 @@ bool args_is_text(PyObject *value, const char *text);
 /* The UTF-8 of a name, which belongs to the argument; NULL with an exception. */
 const char *args_name(PyObject *name);
 
-/* A converter for "O&": the handle of a process, an intptr_t. */
-int args_process(PyObject *value, void *process);
+/* The handle of a process. */
+int args_process(PyObject *value, const char *operation, intptr_t *process);
 
 #endif

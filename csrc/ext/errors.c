@@ -102,9 +102,10 @@ set_attributes(PyObject *error, const struct failure *failure)
     if (failure->requested != 0 &&
         set_attribute(error, "requested", PyLong_FromSize_t(failure->requested)) < 0)
         return -1;
-    if (failure->system_error <= 0)
-        return 0;
-    return set_attribute(error, "error_code", PyLong_FromLong(failure->system_error));
+    int code = failure->system_error;
+    if (code <= 0 && failure->kind == ERROR_UNSUPPORTED)
+        code = ENOSYS; /* as its errno is */
+    return code <= 0 ? 0 : set_attribute(error, "error_code", PyLong_FromLong(code));
 }
 
 int

@@ -15,13 +15,14 @@ convert_address(PyObject *value, const char *what, uintptr_t *address)
 {
     if (value == Py_None)
         return 1;
-    PyObject *number = PyNumber_Index(value);
+    PyObject *number = args_integer(value, "Region", what);
     if (number == NULL)
         return 0;
     size_t found = PyLong_AsSize_t(number);
     bool failed = found == (size_t)-1 && PyErr_Occurred();
     if (failed || found == 0) { /* an OverflowError it can only be */
-        PyErr_Format(PyExc_ValueError, "%s must be from 1 to %zu, not %S", what, SIZE_MAX, number);
+        PyErr_Format(PyExc_ValueError, "Region: %s must be from 1 to %zu, not %S", what, SIZE_MAX,
+                     number);
         failed = true;
     }
     Py_DECREF(number);
@@ -83,10 +84,10 @@ convert_node(PyObject *value, int *node)
     *node = REGION_NO_NODE;
     if (value == Py_None)
         return 1;
-    if (!args_size(value, "numa_node", &number))
+    if (!args_size(value, "Region", "numa_node", 0, &number))
         return 0;
     if (number > INT_MAX) {
-        PyErr_Format(PyExc_ValueError, "numa_node: there is no node %zu", number);
+        PyErr_Format(PyExc_ValueError, "Region: there is no node %zu", number);
         return 0;
     }
     *node = (int)number;
@@ -105,14 +106,14 @@ convert_options(const struct given *g, struct region_options *o)
         .placeholder = g->placeholder,
         .write_watch = g->write_watch,
     };
-    if (!args_size(g->size, "size", &o->size) ||
+    if (!args_size(g->size, "Region", "size", 1, &o->size) ||
         !convert_address(g->address, "address", &o->address) ||
         !convert_address(g->alignment, "alignment", &alignment) ||
         !convert_address(g->lowest, "lowest", &o->lowest) ||
         !convert_address(g->highest, "highest", &o->highest) ||
         !convert_address(g->page_size, "page_size", &page_size) ||
         !convert_node(g->numa_node, &o->numa_node) ||
-        (g->process != Py_None && !args_process(g->process, &o->process)))
+        (g->process != Py_None && !args_process(g->process, "Region", &o->process)))
         return -1;
     o->alignment = alignment;
     o->page_size = page_size;
@@ -165,17 +166,27 @@ is_large_page_size(const struct env_facts *facts, size_t size)
     return false;
 }
 
+static int
+no_such_pages(const struct env_facts *facts, size_t size)
+{
+    char list[128] = "";
+    int used = 0;
+    for (int i = 0; i < ENV_LARGE_PAGE_SIZES && facts->large_page_sizes[i] != 0; i++)
+        used += PyOS_snprintf(list + used, sizeof list - (size_t)used, "%s%llu", i == 0 ? "" : ", ",
+                              (unsigned long long)facts->large_page_sizes[i]);
+    PyErr_Format(PyExc_ValueError, "Region: page_size must be one of info()[\"large_page_sizes\"], "
+                                   "(%s), not %zu", list, size);
+    return -1;
+}
+
 /* An ordinary page size is asked for as well as none. */
 static int
 check_kind(struct region_options *o, const struct env_facts *facts)
 {
     if (o->page_size == facts->page_size)
         o->page_size = 0;
-    if (o->page_size != 0 && facts->large_pages && !is_large_page_size(facts, o->page_size)) {
-        PyErr_Format(PyExc_ValueError, "Region: page_size must be one of "
-                                       "info()[\"large_page_sizes\"], not %zu", o->page_size);
-        return -1;
-    }
+    if (o->page_size != 0 && facts->large_pages && !is_large_page_size(facts, o->page_size))
+        return no_such_pages(facts, o->page_size);
     if (o->page_size != 0 && o->address % o->page_size != 0) {
         PyErr_Format(PyExc_ValueError, "Region: address must be a multiple of page_size=%zu, not %zu",
                      o->page_size, o->address);
@@ -185,6 +196,9 @@ check_kind(struct region_options *o, const struct env_facts *facts)
         return bad("Region: page_size= goes without placeholder= and write_watch=");
     if (o->placeholder && o->write_watch)
         return bad("Region: placeholder= and write_watch= exclude each other");
+    if (o->access != ACCESS_RW && !o->commit && o->page_size == 0)
+        return bad("Region: access= is of pages that are committed at once: pass commit=True, or give "
+                   "the access to commit()");
     if (o->placeholder && o->commit)
         return bad("Region: a placeholder cannot be committed before it is replaced");
     return 0;
@@ -224,8 +238,6 @@ Region_parse_options(struct module_state *state, PyObject *args, PyObject *kwarg
         return -1;
     if (g.physical)
         return refuse_physical(state);
-    if (options->size == 0)
-        return bad("Region: size must be at least 1");
     env_query(&state->env, &facts);
     if (check_place(options, &facts) < 0 || check_kind(options, &facts) < 0 ||
         check_elsewhere(options) < 0)

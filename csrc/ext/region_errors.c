@@ -24,6 +24,8 @@ state_name(struct page_traits traits)
 static const char *
 way_out(struct page_traits traits)
 {
+    if (traits.discarded != NOT_DISCARDED && !access_writes(traits.access))
+        return "protect() them with access 'rw' first, then restore() them";
     if (traits.discarded != NOT_DISCARDED)
         return "restore() them first";
     if (traits.guarded)
@@ -42,10 +44,21 @@ way_out(struct page_traits traits)
 }
 
 static bool
-is_about_placeholders(const char *operation)
+needs_placeholder(const char *operation)
 {
     return strcmp(operation, "split") == 0 || strcmp(operation, "coalesce") == 0 ||
-           strcmp(operation, "replace") == 0;
+           strcmp(operation, "replace") == 0 || strcmp(operation, "map") == 0;
+}
+
+static const char *
+hint_for(const char *operation, struct page_traits found)
+{
+    if (needs_placeholder(operation))
+        return "a placeholder is needed, which unmap(offset, length, preserve=True) makes of them";
+    if (strcmp(operation, "unmap") != 0)
+        return way_out(found);
+    return found.state == PAGES_PLACEHOLDER ? "leave them out, there is nothing to unmap"
+                                            : "unmap them by a call of their own";
 }
 
 static int
@@ -53,12 +66,10 @@ raise_wrong_state(const RegionObject *self, const char *operation)
 {
     const struct region *r = &self->region;
     struct failure failure = {.kind = ERROR_STATE, .operation = operation};
-    const char *hint = is_about_placeholders(operation) ? "a placeholder is needed"
-                                                        : way_out(r->found);
     return errors_raise_failure(region_state(self), &failure,
         PyUnicode_FromFormat("%s: the %zu bytes at offset %zu are %s, with access '%s'; %s",
                              operation, r->failed_size, r->failed_offset, state_name(r->found),
-                             args_access_name(r->found.access), hint));
+                             args_access_name(r->found.access), hint_for(operation, r->found)));
 }
 
 static int
@@ -110,10 +121,61 @@ reservation_limit(const RegionObject *self)
     return env_reservation_limit(self->region.env, self->region.system_error);
 }
 
+/* Asked after a refusal only: where a process can have such addresses, it is granted them. */
+static bool
+is_far_out(uintptr_t number)
+{
+    return (uint64_t)number >> 47 != 0;
+}
+
+static const char *
+far_out(const struct region_options *o)
+{
+    if (is_far_out(o->address) || is_far_out(o->address + o->size))
+        return "address=";
+    if (is_far_out(o->lowest))
+        return "lowest=";
+    return is_far_out(o->alignment) ? "alignment=" : NULL;
+}
+
+static int
+raise_far_out(const RegionObject *self, const char *operation, const char *argument)
+{
+    const struct region *r = &self->region;
+    struct failure failure = {ERROR_RESERVATION, operation, r->failed_size, argument,
+                              r->system_error};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: cannot reserve %zu bytes: %s asks for addresses beyond those that "
+                             "a process can have; take a smaller number", operation, r->failed_size,
+                             argument));
+}
+
+static int
+raise_no_large_pages(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    char text[128];
+    env_describe_error(r->system_error, text, sizeof text);
+    struct failure failure = {ERROR_RESERVATION, operation, r->failed_size,
+                              reservation_limit(self), r->system_error};
+    bool privilege = env_missing_privilege(r->system_error) != NULL;
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: cannot reserve %zu bytes in pages of %zu: %s (limit: %s); %s",
+                             operation, r->failed_size, r->options.page_size, text, failure.limit,
+                             privilege ? "give the user this privilege"
+                                       : "release others, or have more set aside, on Linux by "
+                                         "vm.nr_hugepages"));
+}
+
 static int
 raise_not_reserved(const RegionObject *self, const char *operation)
 {
     const struct region *r = &self->region;
+    const char *argument = far_out(&r->options);
+    if (argument != NULL)
+        return raise_far_out(self, operation, argument);
+    if (r->options.page_size != 0)
+        return raise_no_large_pages(self, operation);
     char text[128];
     env_describe_error(r->system_error, text, sizeof text);
     struct failure failure = {ERROR_RESERVATION, operation, r->failed_size,
@@ -193,9 +255,37 @@ raise_not_a_piece(const RegionObject *self, const char *operation)
 {
     const struct region *r = &self->region;
     struct failure failure = {.kind = ERROR_STATE, .operation = operation};
+    if (r->failed_size == 0)
+        return errors_raise_failure(region_state(self), &failure,
+            PyUnicode_FromFormat("%s: offset %zu is not %s", operation, r->failed_offset,
+                                 r->feature));
     return errors_raise_failure(region_state(self), &failure,
         PyUnicode_FromFormat("%s: offset %zu and length %zu are not %s", operation,
                              r->failed_offset, r->failed_size, r->feature));
+}
+
+static int
+raise_locked(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    struct failure failure = {ERROR_STATE, operation, r->failed_size, NULL, r->system_error};
+    return errors_raise_failure(region_state(self), &failure,
+        PyUnicode_FromFormat("%s: some of the %zu bytes at offset %zu are locked into memory; "
+                             "unlock() them first", operation, r->failed_size, r->failed_offset));
+}
+
+static int
+raise_misaligned(const RegionObject *self, const char *operation)
+{
+    const struct region *r = &self->region;
+    struct env_facts facts;
+    env_query(r->env, &facts);
+    size_t unit = facts.granularity;
+    bool offset = r->failed_offset % unit != 0;
+    PyErr_Format(PyExc_ValueError, "%s: %s must be a multiple of the granularity, %zu, not %zu",
+                 operation, offset ? "offset" : "length", unit,
+                 offset ? r->failed_offset : r->failed_size);
+    return -1;
 }
 
 int
@@ -225,6 +315,17 @@ Region_raise(const RegionObject *self, int error, const char *operation)
         return raise_exported(self, operation);
     case REGION_NOT_A_PIECE:
         return raise_not_a_piece(self, operation);
+    case REGION_MISALIGNED:
+        return raise_misaligned(self, operation);
+    case REGION_NOTHING_LEFT:
+        PyErr_Format(PyExc_ValueError, "%s: offset must be greater than 0: there is nothing before "
+                                       "the first page", operation);
+        return -1;
+    case REGION_LOCKED:
+        return raise_locked(self, operation);
+    case REGION_FORKED:
+        return raise_state(self, operation, "what was written is not on record in the child of a fork; "
+                                            "make a Region there");
     case REGION_NOT_WATCHED:
         return raise_state(self, operation, "the Region was made without write_watch=True");
     case REGION_UNSUPPORTED:

@@ -323,14 +323,14 @@ Region_guard(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", "on_hit", NULL};
     RegionObject *self = as_region(op);
-    size_t offset, length;
+    struct args_range a = ARGS_WHOLE("guard");
     PyObject *on_hit = NULL;
     struct page_range range;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|O&:guard", keywords, args_offset,
-                                     &offset, args_length, &length, convert_on_hit, &on_hit) ||
+                                     &a, args_length, &a, convert_on_hit, &on_hit) ||
         (on_hit != NULL && need_watching(region_state(self)) < 0))
         return NULL;
-    int error = region_pages(&self->region, offset, length, &range);
+    int error = region_pages(&self->region, a.offset, a.length, &range);
     return error == REGION_OK ? guard_pages(self, range, on_hit)
                               : Region_result(self, error, "guard");
 }

@@ -75,11 +75,11 @@ PyObject *
 Region_query(PyObject *op, PyObject *arg)
 {
     RegionObject *self = as_region(op);
-    size_t offset;
+    struct args_range a = ARGS_WHOLE("query");
     struct page_range range;
-    if (!args_offset(arg, &offset) || import_pages(region_state(self)) < 0)
+    if (!args_offset(arg, &a) || import_pages(region_state(self)) < 0)
         return NULL;
-    int error = region_pages(&self->region, offset, 1, &range);
+    int error = region_pages(&self->region, a.offset, 1, &range);
     if (error != REGION_OK) {
         Region_raise(self, error, "query");
         return NULL;
@@ -164,10 +164,10 @@ are_same(const struct ranges *a, const struct ranges *b)
 
 /* 0, or -1 with an exception. */
 static int
-restore(RegionObject *self, size_t offset, size_t length, bool look, struct ranges *lost)
+restore(RegionObject *self, const struct args_range *a, bool look, struct ranges *lost)
 {
     struct page_range range;
-    int error = region_pages(&self->region, offset, length, &range);
+    int error = region_pages(&self->region, a->offset, a->length, &range);
     if (error == REGION_OK)
         error = region_restore(&self->region, range, look, &lost->bytes, &lost->count);
     assert_valid_region(self);
@@ -181,14 +181,14 @@ Region_restore(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", NULL};
     RegionObject *self = as_region(op);
-    size_t offset = 0, length = REGION_TO_THE_END;
+    struct args_range a = ARGS_WHOLE("restore");
     struct ranges seen, lost;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:restore", keywords, args_offset,
-                                     &offset, args_length, &length) ||
-        restore(self, offset, length, true, &seen) < 0)
+                                     &a, args_length, &a) ||
+        restore(self, &a, true, &seen) < 0)
         return NULL;
     PyObject *list = list_of(&seen);
-    if (list != NULL && restore(self, offset, length, false, &lost) < 0)
+    if (list != NULL && restore(self, &a, false, &lost) < 0)
         Py_CLEAR(list);
     if (list != NULL) {
         if (!are_same(&seen, &lost))

@@ -12,10 +12,10 @@ PyObject *
 Region_split(PyObject *op, PyObject *arg)
 {
     RegionObject *self = as_region(op);
-    size_t offset;
-    if (!args_offset(arg, &offset))
+    struct args_range a = ARGS_WHOLE("split");
+    if (!args_offset(arg, &a))
         return NULL;
-    return Region_result(self, region_split(&self->region, offset), "split");
+    return Region_result(self, region_split(&self->region, a.offset), "split");
 }
 
 PyObject *
@@ -23,11 +23,11 @@ Region_coalesce(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", NULL};
     RegionObject *self = as_region(op);
-    size_t offset, length;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&:coalesce", keywords, args_offset,
-                                     &offset, args_length, &length))
+    struct args_range a = ARGS_WHOLE("coalesce");
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&:coalesce", keywords, args_offset, &a,
+                                     args_length, &a))
         return NULL;
-    return Region_result(self, region_coalesce(&self->region, offset, length), "coalesce");
+    return Region_result(self, region_coalesce(&self->region, a.offset, a.length), "coalesce");
 }
 
 static int
@@ -82,15 +82,14 @@ find_section(RegionObject *self, PyObject *value, const char *operation, Section
 
 static PyObject *
 map_section(RegionObject *self, SectionObject *section, size_t section_offset,
-            struct byte_range range, unsigned access, bool exact)
+            const struct args_range *a, unsigned access, bool exact)
 {
-    const char *operation = exact ? "replace" : "map";
-    int error = region_map(&self->region, range.offset, range.length, &section->section,
+    int error = region_map(&self->region, a->offset, a->length, &section->section,
                            section_offset, access, exact);
     if (error != REGION_SECTION)
-        return Region_result(self, error, operation);
+        return Region_result(self, error, a->operation);
     assert_valid_region(self);
-    Section_raise(region_state(self), &section->section, self->region.section_error, operation,
+    Section_raise(region_state(self), &section->section, self->region.section_error, a->operation,
                   NULL);
     return NULL;
 }
@@ -100,19 +99,19 @@ Region_replace(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", "section", "section_offset", "access", NULL};
     RegionObject *self = as_region(op);
-    size_t offset, length, section_offset = 0;
+    struct args_range a = ARGS_WHOLE("replace"), from = ARGS_WHOLE("replace");
     PyObject *value = Py_None;
     SectionObject *section;
     int access = ACCESS_RW;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|OO&O&:replace", keywords, args_offset,
-                                     &offset, args_length, &length, &value, args_offset,
-                                     &section_offset, convert_access, &access) ||
+                                     &a, args_length, &a, &value, args_section_offset, &from,
+                                     convert_access, &access) ||
         find_section(self, value, "replace", &section) < 0)
         return NULL;
     if (section == NULL)
-        return Region_result(self, replace_private(&self->region, offset, length, access),
+        return Region_result(self, replace_private(&self->region, a.offset, a.length, access),
                              "replace");
-    return map_section(self, section, section_offset, (struct byte_range){offset, length},
+    return map_section(self, section, from.offset, &a,
                        access < 0 ? ACCESS_NONE : (unsigned)access, true);
 }
 
@@ -133,14 +132,14 @@ Region_map(PyObject *op, PyObject *args, PyObject *kwargs)
     static char *keywords[] = {"section", "section_offset", "offset", "length", "access",
                                "copy_on_write", NULL};
     RegionObject *self = as_region(op);
-    size_t section_offset = 0, offset = 0, length = REGION_TO_THE_END;
+    struct args_range a = ARGS_WHOLE("map"), from = ARGS_WHOLE("map");
     PyObject *value;
     SectionObject *section;
     unsigned access = ACCESS_RW;
     int copy_on_write = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O&O&O&O&p:map", keywords, &value,
-                                     args_offset, &section_offset, args_offset, &offset,
-                                     args_length, &length, Region_access_or_copy, &access,
+                                     args_section_offset, &from, args_offset, &a,
+                                     args_length, &a, Region_access_or_copy, &access,
                                      &copy_on_write) ||
         (copy_on_write && make_copy_on_write(&access) < 0) ||
         find_section(self, value, "map", &section) < 0)
@@ -149,17 +148,17 @@ Region_map(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "section must be a Section, not None");
         return NULL;
     }
-    return map_section(self, section, section_offset, (struct byte_range){offset, length}, access,
-                       false);
+    return map_section(self, section, from.offset, &a, access, false);
 }
 
-/* Whether the pages at the offset are of a section. */
-static bool
-is_mapped(const RegionObject *self, size_t offset)
+/* What the page at the offset is; where there is none, which others tell, reserved. */
+static enum pages_state
+state_at(const RegionObject *self, size_t offset)
 {
     const struct region *r = &self->region;
-    return !r->released && offset < r->size &&
-           pages_at(&r->pages, offset / r->page_size)->traits.state == PAGES_MAPPED;
+    if (r->released || offset >= r->size)
+        return PAGES_RESERVED;
+    return (enum pages_state)pages_at(&r->pages, offset / r->page_size)->traits.state;
 }
 
 PyObject *
@@ -167,19 +166,20 @@ Region_unmap(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", "preserve", "force", NULL};
     RegionObject *self = as_region(op);
-    size_t offset, length;
+    struct args_range a = ARGS_WHOLE("unmap");
     int preserve = 0, force = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&|$pp:unmap", keywords, args_offset,
-                                     &offset, args_length, &length, &preserve, &force))
+                                     &a, args_length, &a, &preserve, &force))
         return NULL;
-    if (is_mapped(self, offset))
+    enum pages_state found = state_at(self, a.offset);
+    if (found == PAGES_MAPPED)
         return Region_result(
-            self, region_unmap(&self->region, offset, length, preserve, force), "unmap");
-    if (!preserve) {
+            self, region_unmap(&self->region, a.offset, a.length, preserve, force), "unmap");
+    if (!preserve && found != PAGES_PLACEHOLDER) {
         PyErr_SetString(PyExc_ValueError, "unmap: private pages become a placeholder again, with "
                                           "preserve=True; to give back their memory alone, "
                                           "decommit()");
         return NULL;
     }
-    return Region_result(self, region_preserve(&self->region, offset, length, force), "unmap");
+    return Region_result(self, region_preserve(&self->region, a.offset, a.length, force), "unmap");
 }

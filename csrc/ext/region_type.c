@@ -80,12 +80,28 @@ Region_dealloc(PyObject *op)
     Py_DECREF(module);
 }
 
+/* VirtualFree takes a size, and so somebody may name a part here. */
+static bool
+names_a_part(PyObject *args, PyObject *kwargs)
+{
+    if (PyTuple_GET_SIZE(args) != 0)
+        return true;
+    return kwargs != NULL && (PyDict_GetItemString(kwargs, "offset") != NULL ||
+                              PyDict_GetItemString(kwargs, "length") != NULL);
+}
+
 static PyObject *
 Region_release(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"force", NULL};
     int force = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:release", keywords, &force))
+    if (names_a_part(args, kwargs)) {
+        PyErr_Format(PyExc_TypeError, "release: a part of a Region cannot be released, only all its "
+                                      "%zu bytes, by release(); decommit(offset, length) gives the "
+                                      "memory of a part back", as_region(op)->region.size);
+        return NULL;
+    }
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:release", keywords, &force))
         return NULL;
     return Region_result(as_region(op), region_release(&as_region(op)->region, force), "release");
 }
@@ -132,20 +148,12 @@ Region_repr(PyObject *op)
 
 /* The verbs that take a range. */
 
-struct range_args {
-    size_t offset;
-    size_t length;
-    struct page_range range;
-};
-
-#define WHOLE {0, REGION_TO_THE_END, {0, 0}}
-
 /* The pages of a range, or -1 with an exception. */
 static int
-find_pages(RegionObject *self, struct range_args *a, const char *operation)
+find_pages(RegionObject *self, const struct args_range *a, struct page_range *range)
 {
-    int error = region_pages(&self->region, a->offset, a->length, &a->range);
-    return error == REGION_OK ? 0 : Region_raise(self, error, operation);
+    int error = region_pages(&self->region, a->offset, a->length, range);
+    return error == REGION_OK ? 0 : Region_raise(self, error, a->operation);
 }
 
 static PyObject *
@@ -153,13 +161,14 @@ Region_commit(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", "access", NULL};
     RegionObject *self = as_region(op);
-    struct range_args a = WHOLE;
+    struct args_range a = ARGS_WHOLE("commit");
+    struct page_range range;
     unsigned access = ACCESS_RW;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&O&:commit", keywords, args_offset,
-                                     &a.offset, args_length, &a.length, Region_access,
-                                     &access) || find_pages(self, &a, "commit") < 0)
+                                     &a, args_length, &a, Region_access,
+                                     &access) || find_pages(self, &a, &range) < 0)
         return NULL;
-    return Region_result(self, region_commit(&self->region, a.range, access, false), "commit");
+    return Region_result(self, region_commit(&self->region, range, access, false), "commit");
 }
 
 static PyObject *
@@ -167,13 +176,14 @@ Region_decommit(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", "force", NULL};
     RegionObject *self = as_region(op);
-    struct range_args a = WHOLE;
+    struct args_range a = ARGS_WHOLE("decommit");
+    struct page_range range;
     int force = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&$p:decommit", keywords, args_offset,
-                                     &a.offset, args_length, &a.length, &force) ||
-        find_pages(self, &a, "decommit") < 0)
+                                     &a, args_length, &a, &force) ||
+        find_pages(self, &a, &range) < 0)
         return NULL;
-    return Region_result(self, region_decommit(&self->region, a.range, force), "decommit");
+    return Region_result(self, region_decommit(&self->region, range, force), "decommit");
 }
 
 static PyObject *
@@ -182,11 +192,12 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
     static char *keywords[] = {"offset", "length", "access", "nocache", "write_combine", "force",
                                NULL};
     RegionObject *self = as_region(op);
-    struct range_args a = WHOLE;
+    struct args_range a = ARGS_WHOLE("protect");
+    struct page_range range;
     unsigned access;
     int nocache = 0, write_combine = 0, force = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&O&O&|$ppp:protect", keywords, args_offset,
-                                     &a.offset, args_length, &a.length, Region_access_or_copy, &access,
+                                     &a, args_length, &a, Region_access_or_copy, &access,
                                      &nocache, &write_combine, &force))
         return NULL;
     if (nocache && write_combine) {
@@ -198,15 +209,15 @@ Region_protect(PyObject *op, PyObject *args, PyObject *kwargs)
                                           "than \"none\"");
         return NULL;
     }
-    if (find_pages(self, &a, "protect") < 0)
+    if (find_pages(self, &a, &range) < 0)
         return NULL;
     enum region_caching caching = nocache ? REGION_UNCACHED
                                   : write_combine ? REGION_WRITE_COMBINED : REGION_CACHED;
-    unsigned before = pages_at(&self->region.pages, a.range.first)->traits.access;
+    unsigned before = pages_at(&self->region.pages, range.first)->traits.access;
     PyObject *result = PyUnicode_FromString(args_access_name(before)); /* while it may fail */
     if (result == NULL)
         return NULL;
-    int error = region_protect(&self->region, a.range, access, caching, force);
+    int error = region_protect(&self->region, range, access, caching, force);
     assert_valid_region(self);
     if (error != REGION_OK) {
         Py_CLEAR(result);
@@ -239,13 +250,14 @@ Region_discard(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", "priority", "force", NULL};
     RegionObject *self = as_region(op);
-    struct range_args a = WHOLE;
+    struct args_range a = ARGS_WHOLE("discard");
+    struct page_range range;
     int priority = 0, force = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&$O&p:discard", keywords, args_offset,
-                                     &a.offset, args_length, &a.length, convert_priority,
-                                     &priority, &force) || find_pages(self, &a, "discard") < 0)
+                                     &a, args_length, &a, convert_priority,
+                                     &priority, &force) || find_pages(self, &a, &range) < 0)
         return NULL;
-    return Region_result(self, region_discard(&self->region, a.range, priority, force), "discard");
+    return Region_result(self, region_discard(&self->region, range, priority, force), "discard");
 }
 
 /* lock, unlock and prefetch. */
@@ -255,12 +267,13 @@ act_on_pages(PyObject *op, PyObject *args, PyObject *kwargs, const char *operati
 {
     static char *keywords[] = {"offset", "length", NULL};
     RegionObject *self = as_region(op);
-    struct range_args a = WHOLE;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&", keywords, args_offset, &a.offset,
-                                     args_length, &a.length) ||
-        find_pages(self, &a, operation) < 0)
+    struct args_range a = ARGS_WHOLE(operation);
+    struct page_range range;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&", keywords, args_offset, &a,
+                                     args_length, &a) ||
+        find_pages(self, &a, &range) < 0)
         return NULL;
-    return Region_result(self, act(&self->region, a.range), operation);
+    return Region_result(self, act(&self->region, range), operation);
 }
 
 static PyObject *
@@ -429,9 +442,9 @@ static PyMethodDef methods[] = {
            "Raises BufferError while an export shows one of the pages; with force=True using it\n"
            "afterwards crashes."),
     METHOD("release", Region_release, KEYWORDS,
-           "release($self, /, force=False)\n--\n\n"
+           "release($self, /, *, force=False)\n--\n\n"
            "Give the whole reservation back. Raises BufferError while exported; with force=True\n"
-           "using an export afterwards crashes."),
+           "using an export afterwards crashes. A part cannot be released: TypeError."),
     METHOD("protect", Region_protect, KEYWORDS,
            "protect($self, /, offset, length, access, *, nocache=False, write_combine=False,\n"
            "        force=False)\n--\n\n"
@@ -510,7 +523,7 @@ static PyMethodDef methods[] = {
            "section_offset : int\n    A multiple of the page size.\n"
            "offset, length : int\n"
            "    Where in the Region: multiples of the granularity, within one placeholder, which is\n"
-           "    split as needed.\n"
+           "    split as needed. Without a length, as far as both the Region and the Section go.\n"
            "access : {\"rw\", \"r\", \"rx\", \"rwx\", \"none\", \"wc\"}\n"
            "    \"wc\" is copy on write.\n"
            "copy_on_write : bool\n    What is written stays in this mapping.\n\n"

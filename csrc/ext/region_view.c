@@ -92,17 +92,17 @@ PyObject *
 Region_view(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", NULL};
-    size_t offset = 0, length = REGION_TO_THE_END;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:view", keywords, args_offset, &offset,
-                                     args_length, &length))
+    struct args_range a = ARGS_WHOLE("view");
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:view", keywords, args_offset, &a,
+                                     args_length, &a))
         return NULL;
     PyTypeObject *type = region_state(as_region(op))->region_view_type;
     RegionViewObject *view = (RegionViewObject *)type->tp_alloc(type, 0);
     if (view == NULL)
         return NULL;
     view->owner = (RegionObject *)Py_NewRef(op);
-    view->offset = offset;
-    view->length = length;
+    view->offset = a.offset;
+    view->length = a.length;
     PyObject *result = PyMemoryView_FromObject((PyObject *)view);
     Py_DECREF(view);
     return result;

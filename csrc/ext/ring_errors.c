@@ -57,9 +57,34 @@ raise_opening(RingObject *self, int error, const char *operation)
 }
 
 static int
-raise_full(const char *operation)
+raise_other_items(RingObject *self, const char *operation)
 {
-    PyErr_Format(PyExc_IndexError, "%s: the RingBuffer is full, and overwrite is False", operation);
+    PyErr_Format(PyExc_ValueError, "%s: the items in this Section are '%s', and not '%s'; give the "
+                                   "dtype that it was made with", operation,
+                 self->ring.found_format, Ring_format(self));
+    return -1;
+}
+
+static int
+raise_full(RingObject *self, const char *operation)
+{
+    const struct ring *r = &self->ring;
+    if (r->failed_size > r->capacity)
+        PyErr_Format(PyExc_IndexError, "%s: the RingBuffer is never so full: %zu items are more than "
+                                       "its capacity, %zu", operation, r->failed_size, r->capacity);
+    else
+        PyErr_Format(PyExc_IndexError, "%s: the RingBuffer is too full: there is room for %zu of its "
+                                       "%zu items, and %zu are needed; take some out, or make it "
+                                       "with overwrite=True", operation, r->found_size, r->capacity,
+                     r->failed_size);
+    return -1;
+}
+
+static int
+raise_short(RingObject *self, const char *operation)
+{
+    PyErr_Format(PyExc_ValueError, "%s: the RingBuffer has fewer items than %zu: %zu", operation,
+                 self->ring.failed_size, self->ring.found_size);
     return -1;
 }
 
@@ -76,6 +101,8 @@ Ring_raise(RingObject *self, int error, const char *operation)
     case RING_FOREIGN:
     case RING_MISMATCH:
         return raise_opening(self, error, operation);
+    case RING_OTHER_ITEMS:
+        return raise_other_items(self, operation);
     case RING_SECTION:
         return Section_raise(ring_state(self), &as_section(self->section)->section,
                              self->ring.section_error, operation, NULL);
@@ -84,18 +111,20 @@ Ring_raise(RingObject *self, int error, const char *operation)
     case RING_CLOSED:
         return raise_state(self, operation, "the RingBuffer is closed");
     case RING_BUSY:
-        return raise_state(self, operation, "another thread waits for the RingBuffer");
+    case RING_ENDED:
+        return raise_state(self, operation,
+                           "another thread has closed this RingBuffer; a thread with one of its own, "
+                           "RingBuffer(section=ring.section), gets EOFError after the last item");
     case RING_TAKEN:
         return raise_taken(self, operation);
     case RING_VIEWED:
-        PyErr_Format(PyExc_BufferError, "%s: a view shows items that would be taken away",
-                     operation);
+        PyErr_Format(PyExc_BufferError, "%s: a view shows items that would be taken away; release() "
+                                        "or delete it first", operation);
         return -1;
     case RING_FULL:
-        return raise_full(operation);
+        return raise_full(self, operation);
     case RING_SHORT:
-        PyErr_Format(PyExc_ValueError, "%s: the RingBuffer has fewer items", operation);
-        return -1;
+        return raise_short(self, operation);
     case RING_CORRUPT:
         return raise_state(self, operation, "somebody has written to the RingBuffer's own part of "
                                             "the Section");

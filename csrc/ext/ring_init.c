@@ -48,24 +48,29 @@ static int
 open_ring(RingObject *self, size_t capacity, size_t item_size)
 {
     struct section *section = &as_section(self->section)->section;
-    int error = ring_open(&self->ring, section, capacity, item_size);
+    const char *format = Ring_format(self);
+    if (format == NULL)
+        return -1;
+    int error = ring_open(&self->ring, section, capacity, item_size, format);
     return error == RING_OK ? 0 : Ring_raise(self, error, "RingBuffer");
 }
 
 /* `how` is None for bytes, or a tuple: dtype, character code, whether the items are no arrays,
- * frombuffer, convert. */
+ * frombuffer, convert, format. */
 static int
 take_dtype(RingObject *self, PyObject *how, size_t item_size)
 {
     int code, plain;
-    PyObject *dtype, *frombuffer, *convert;
+    PyObject *dtype, *frombuffer, *convert, *format;
     if (how == Py_None)
         return 0;
-    if (!PyArg_ParseTuple(how, "OCpOO:RingCore", &dtype, &code, &plain, &frombuffer, &convert))
+    if (!PyArg_ParseTuple(how, "OCpOOU:RingCore", &dtype, &code, &plain, &frombuffer, &convert,
+                          &format))
         return -1;
     self->dtype = Py_NewRef(dtype);
     self->frombuffer = Py_NewRef(frombuffer);
     self->convert = Py_NewRef(convert);
+    self->format = Py_NewRef(format);
     self->plain = plain != 0;
     if (plain && code != 'V')
         self->pack = pack_find((Py_UCS4)code, item_size);
@@ -123,15 +128,32 @@ Ring_dealloc(PyObject *op)
     Py_XDECREF(self->dtype);
     Py_XDECREF(self->convert);
     Py_XDECREF(self->frombuffer);
+    Py_XDECREF(self->format);
     Py_XDECREF(self->module);
     type->tp_free(op);
     Py_DECREF(type);
+}
+
+/* Threads that wait are told so, and need the GIL to leave. */
+static int
+end_waits(RingObject *self)
+{
+    int error = self->ring.waiters != 0 ? ring_end_waits(&self->ring) : RING_OK;
+    while (error == RING_OK && self->ring.open && self->ring.waiters != 0) {
+        Py_BEGIN_ALLOW_THREADS
+        ring_rest();
+        Py_END_ALLOW_THREADS
+    }
+    return error;
 }
 
 PyObject *
 Ring_close(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     RingObject *self = as_ring(op);
+    int error = end_waits(self);
+    if (error != RING_OK)
+        return Ring_result(self, error, "close");
     return Ring_result(self, ring_close(&self->ring), "close");
 }
 

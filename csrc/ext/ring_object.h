@@ -28,6 +28,7 @@ typedef struct {
     PyObject *dtype;      /* NULL: the items are bytes */
     PyObject *convert;    /* NULL, or a function: values, whether one -> their bytes */
     PyObject *frombuffer; /* numpy's, or NULL */
+    PyObject *format;     /* what the items are, as text; NULL for bytes */
     PyObject *weakrefs;
     pack_function pack;   /* NULL where NumPy has to convert */
     uint64_t lent;        /* the index after the last item that spare() lent */
@@ -49,6 +50,22 @@ ring_state(const RingObject *self)
 
 /* ring_errors.c: raises what an enum ring_error means. Always returns -1. */
 int Ring_raise(RingObject *self, int error, const char *operation);
+
+/* What the items are, as text. Bytes are to NumPy what it calls by that. NULL with an exception. */
+static inline const char *
+Ring_format(RingObject *self)
+{
+    return self->format == NULL ? "|u1" : PyUnicode_AsUTF8(self->format);
+}
+
+/* Returns `error`, which is about that many items where there are, or is room for, `found`. */
+static inline int
+Ring_fail(RingObject *self, int error, size_t wanted, size_t found)
+{
+    self->ring.failed_size = wanted;
+    self->ring.found_size = found;
+    return error;
+}
 
 /* For who writes: a reader that is gone is a BrokenPipeError, and -1 has its exception already. */
 int Ring_raise_writing(RingObject *self, int error, const char *operation);
@@ -103,6 +120,9 @@ void Ring_releasebuffer(PyObject *op, Py_buffer *buffer);
 
 /* ring_wait.c: an enum ring_error; or -1 with an exception, of a signal handler. */
 int Ring_await(RingObject *self, enum ring_end end, size_t count, uint64_t nanoseconds);
+
+/* False, with an exception, where so many items can never be there at once. */
+bool Ring_can_have(RingObject *self, Py_ssize_t count, const char *operation);
 
 PyObject *Ring_wait_readable(PyObject *op, PyObject *args, PyObject *kwargs);
 PyObject *Ring_wait_writable(PyObject *op, PyObject *args, PyObject *kwargs);

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* Waits until there are as many, or any where `wanted` is RING_ALL. RING_OK where there are some, or
- * the time is up. */
+/* Waits until there are as many, or the ring is full, or any where `wanted` is RING_ALL. RING_OK where
+ * there are some, or the time is up. */
 static int
 await_items(RingObject *self, Py_ssize_t wanted, uint64_t timeout)
 {
@@ -71,7 +71,7 @@ take(RingObject *self, size_t count, const char *operation)
     if (error == RING_OK)
         error = ring_look(&self->ring, &items);
     if (error == RING_OK && items.count < count)
-        error = RING_SHORT;
+        error = Ring_fail(self, RING_SHORT, count, items.count);
     if (error == RING_OK && count != 0) {
         memcpy(start, items.start, count * self->ring.item_size);
         error = ring_drop(&self->ring, count);
@@ -93,6 +93,7 @@ Ring_read(PyObject *op, PyObject *args, PyObject *kwargs)
     struct ring_items items;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:read", keywords, Ring_count, &wanted,
                                      Ring_timeout, &timeout) ||
+        (timeout != 0 && !Ring_can_have(self, wanted, "read")) ||
         !has_waited(self, wanted, timeout, "read") || Ring_look(self, &items, "read") < 0)
         return NULL;
     return take(self, at_most(wanted, items.count), "read");
@@ -154,6 +155,7 @@ Ring_peek(PyObject *op, PyObject *args, PyObject *kwargs)
     uint64_t timeout = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&:peek", keywords, Ring_count, &wanted,
                                      Ring_timeout, &timeout) ||
+        (timeout != 0 && !Ring_can_have(self, wanted, "peek")) ||
         !has_waited(self, wanted, timeout, "peek"))
         return NULL;
     return Ring_view_of(self, choose_first, &wanted, "peek");

@@ -98,7 +98,8 @@ item_at(RingObject *self, PyObject *key)
     size_t place = index < 0 ? (size_t)index + items.count : (size_t)index;
     if (place < items.count)
         return copy_item(self, items.start + place * self->ring.item_size);
-    PyErr_SetString(PyExc_IndexError, "RingBuffer index out of range");
+    PyErr_Format(PyExc_IndexError, "RingBuffer index %zd is out of range: it has %zu items", index,
+                 items.count);
     return NULL;
 }
 

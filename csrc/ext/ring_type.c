@@ -136,10 +136,11 @@ static PyMethodDef methods[] = {
      "Take up to n items out at the left end, or all; return a copy of them.\n\n"
      "Waits until there are n (or any), but no longer than `timeout` seconds (None: for ever), and\n"
      "returns what there is then.\n\n"
-     "Raises\n------\nEOFError\n    There is nothing, and whoever wrote has closed the ring or died.\n"},
+     "Raises\n------\nEOFError\n    There is nothing, and whoever wrote has closed the ring or died.\n"
+     "ValueError\n    There is a time-out, and n is more than the capacity.\n"},
     {"readinto", WITH_KEYWORDS(Ring_readinto),
      "readinto($self, /, buffer, timeout=0)\n--\n\n"
-     "Take items out into a buffer until it is full; return how many. Waits as read() does."},
+     "Take items out into a buffer; return how many. Waits until they fill it, or the ring is full."},
     {"peek", WITH_KEYWORDS(Ring_peek),
      "peek($self, /, n=None, timeout=0)\n--\n\n"
      "A contiguous view of up to n items at the left end, which stay. Waits as read() does."},
@@ -167,7 +168,8 @@ static PyMethodDef methods[] = {
      "Raises\n------\nBrokenPipeError\n    There is not, and whoever read has closed the ring or died.\n"},
     {"close", Ring_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "Give the ends up, so that the other side is told, and the mapping. The Section lives on."},
+     "Give the ends up, so that the other side is told, and the mapping. The Section lives on.\n\n"
+     "Other threads that wait on this very object get a StateError. BufferError while a view lives."},
     {"__enter__", Ring_enter, METH_NOARGS, NULL},
     {"__exit__", Ring_exit, METH_VARARGS, NULL},
     {"__reduce_ex__", Ring_reduce, METH_O, NULL},

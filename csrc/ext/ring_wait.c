@@ -32,6 +32,18 @@ Ring_await(RingObject *self, enum ring_end end, size_t count, uint64_t nanosecon
     return error;
 }
 
+/* Of a closed ring others tell. */
+bool
+Ring_can_have(RingObject *self, Py_ssize_t count, const char *operation)
+{
+    const struct ring *r = &self->ring;
+    if (!r->open || count == RING_ALL || (size_t)count <= r->capacity)
+        return true;
+    PyErr_Format(PyExc_ValueError, "%s: there will never be %zd items, the capacity is %zu",
+                 operation, count, r->capacity);
+    return false;
+}
+
 static PyObject *
 wait_for(RingObject *self, PyObject *args, PyObject *kwargs, enum ring_end end, const char *format,
          const char *operation)
@@ -41,15 +53,10 @@ wait_for(RingObject *self, PyObject *args, PyObject *kwargs, enum ring_end end, 
     uint64_t timeout = RING_FOREVER;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, Ring_count, &count,
                                      Ring_timeout, &timeout) ||
-        Ring_claim(self, end, operation) < 0)
+        !Ring_can_have(self, count, operation) || Ring_claim(self, end, operation) < 0)
         return NULL;
     if (count == RING_ALL)
         count = 1;
-    if ((size_t)count > self->ring.capacity) {
-        PyErr_Format(PyExc_ValueError, "%s: there will never be %zd, the capacity is %zu",
-                     operation, count, self->ring.capacity);
-        return NULL;
-    }
     int error = Ring_await(self, end, (size_t)count, timeout);
     if (error == RING_OK || error == RING_TIMED_OUT)
         return PyBool_FromLong(error == RING_OK);

@@ -129,14 +129,13 @@ put_left(RingObject *self, const struct ring_payload *payload)
 {
     struct ring *r = &self->ring;
     size_t count = payload->count < r->capacity ? payload->count : r->capacity;
-    if (!self->overwrite && count < payload->count)
-        return RING_FULL;
     int error = self->overwrite ? ring_make_room_left(r, count) : RING_OK;
     struct ring_items room;
     if (error == RING_OK)
         error = ring_look_spare(r, &room);
-    if (error == RING_OK && room.count < count)
-        error = RING_FULL;
+    size_t needed = self->overwrite ? count : payload->count;
+    if (error == RING_OK && room.count < needed)
+        error = Ring_fail(self, RING_FULL, needed, room.count);
     const char *from = payload->start + (payload->count - count) * r->item_size;
     for (size_t i = 0; i < count && error == RING_OK; i++)
         error = ring_put_left(r, from + i * r->item_size, 1);
@@ -187,7 +186,7 @@ choose_spare(RingObject *self, void *argument, struct ring_choice *choice)
     choice->skip = 0;
     choice->count = wanted == RING_ALL ? choice->items.count : (size_t)wanted;
     if (choice->count > choice->items.count)
-        return RING_FULL;
+        return Ring_fail(self, RING_FULL, choice->count, choice->items.count);
     self->lent = choice->items.first + choice->count * self->ring.item_size;
     return RING_OK;
 }

@@ -12,15 +12,18 @@
 static int
 raise_system(const struct section *s, const char *operation, PyObject *subject)
 {
-    char text[128];
+    char text[128], told[192];
     env_describe_error(s->system_error, text, sizeof text);
-    PyObject *filename = subject == NULL ? Py_None : subject;
-    PyObject *error = PyObject_CallFunction(PyExc_OSError, "isOi", s->system_error, text, filename,
+    bool of_file = subject != NULL && subject != Py_None; /* told as open() does */
+    bool of_handle = strcmp(operation, "from_handle") == 0;
+    PyOS_snprintf(told, sizeof told, "%s: %s%s", operation, text,
+                  of_handle ? "; the handle must be that of a section or a file" : "");
+    PyObject *error = PyObject_CallFunction(PyExc_OSError, "isOi", s->system_error,
+                                            of_file ? text : told, of_file ? subject : Py_None,
                                             s->system_error);
     if (error != NULL)
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_XDECREF(error);
-    (void)operation;
     return -1;
 }
 
@@ -51,17 +54,37 @@ raise_no_addresses(struct module_state *state, const struct section *s, const ch
                              failure.limit));
 }
 
+/* What a Region's methods call the offset within the Section; theirs is another. */
+static const char *
+offset_name(const char *operation)
+{
+    bool of_region = strcmp(operation, "map") == 0 || strcmp(operation, "replace") == 0;
+    return of_region ? "section_offset" : "offset";
+}
+
 static int
 raise_out_of_range(const struct section *s, const char *operation)
 {
+    const char *name = offset_name(operation);
     if (s->failed_size == 0)
         PyErr_Format(PyExc_ValueError,
-                     "%s: no bytes are left from offset %zu on in a Section of %zu bytes",
-                     operation, s->failed_offset, s->found_size);
+                     "%s: no bytes are left from %s %zu on in a Section of %zu bytes",
+                     operation, name, s->failed_offset, s->found_size);
     else
         PyErr_Format(PyExc_ValueError,
-                     "%s: offset %zu and length %zu reach past the end of a Section of %zu bytes",
-                     operation, s->failed_offset, s->failed_size, s->found_size);
+                     "%s: %s %zu and length %zu reach past the end of a Section of %zu bytes",
+                     operation, name, s->failed_offset, s->failed_size, s->found_size);
+    return -1;
+}
+
+static int
+raise_misaligned(const struct section *s, const char *operation)
+{
+    struct section_facts facts;
+    section_query(&facts);
+    PyErr_Format(PyExc_ValueError, "%s: %s %zu and length %zu must be multiples of the page size, "
+                                   "%zu", operation, offset_name(operation), s->failed_offset,
+                 s->failed_size, facts.page_size);
     return -1;
 }
 
@@ -81,6 +104,31 @@ raise_truncated(struct module_state *state, const struct section *s, const char 
         PyUnicode_FromFormat("%s: somebody has made the Section smaller: it has %zu bytes, and "
                              "offset %zu and length %zu reach past them", operation,
                              s->found_size, s->failed_offset, s->failed_size));
+}
+
+static int
+raise_unsealable(struct module_state *state, const char *operation)
+{
+    struct failure failure = {.kind = ERROR_UNSUPPORTED, .operation = operation,
+                              .limit = "section_seal"};
+    struct section_facts facts;
+    section_query(&facts);
+    if (!facts.seal)
+        return errors_raise_unsupported(state, operation, failure.limit);
+    return errors_raise_failure(state, &failure,
+        PyUnicode_FromFormat("%s: only a Section without a name that is no file can be sealed, as "
+                             "Section(size) makes it; send that to others by multiprocessing",
+                             operation));
+}
+
+static int
+raise_read_only(struct module_state *state, const char *operation)
+{
+    bool maps = strcmp(operation, "resize") != 0 && strcmp(operation, "seal") != 0;
+    return raise_state(state, operation, maps
+        ? "the Section was opened for reading; use access=\"r\" or \"wc\", or open it with "
+          "mode=\"r+\""
+        : "the Section was opened for reading; open it with mode=\"r+\"");
 }
 
 static int
@@ -143,9 +191,7 @@ Section_raise(struct module_state *state, const struct section *s, int error,
     case SECTION_OUT_OF_RANGE:
         return raise_out_of_range(s, operation);
     case SECTION_MISALIGNED:
-        PyErr_Format(PyExc_ValueError, "%s: offset %zu and length %zu must be multiples of the "
-                                       "page size", operation, s->failed_offset, s->failed_size);
-        return -1;
+        return raise_misaligned(s, operation);
     case SECTION_TRUNCATED:
         return raise_truncated(state, s, operation);
     case SECTION_SMALLER:
@@ -153,7 +199,7 @@ Section_raise(struct module_state *state, const struct section *s, int error,
     case SECTION_TOO_SHORT:
         return raise_too_short(s, operation);
     case SECTION_READ_ONLY:
-        return raise_state(state, operation, "the Section was opened for reading");
+        return raise_read_only(state, operation);
     case SECTION_SEALED:
         return raise_state(state, operation, "the Section is sealed");
     case SECTION_IN_USE:
@@ -161,6 +207,8 @@ Section_raise(struct module_state *state, const struct section *s, int error,
                                              "the Section; release it first");
     case SECTION_CLOSED:
         return raise_state(state, operation, "the Section is closed");
+    case SECTION_UNSEALABLE:
+        return raise_unsealable(state, operation);
     case SECTION_UNSUPPORTED:
         return errors_raise_unsupported(state, operation, s->limit);
     }

@@ -16,12 +16,6 @@
 /* Arguments. */
 
 static int
-section_size(PyObject *value, void *size)
-{
-    return args_size(value, "size", size);
-}
-
-static int
 wrong_mode(const char *names, PyObject *mode)
 {
     PyErr_Format(PyExc_ValueError, "mode must be %s, not %R", names, mode);
@@ -88,10 +82,10 @@ Section_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"size", "name", NULL};
     size_t size;
-    PyObject *name = Py_None;
+    PyObject *value, *name = Py_None;
     const char *text = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|O:Section", keywords, section_size, &size,
-                                     &name) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:Section", keywords, &value, &name) ||
+        !args_size(value, "Section", "size", 1, &size) ||
         (name != Py_None && (text = args_name(name)) == NULL))
         return NULL;
     SectionObject *self = allocate(type);
@@ -129,14 +123,7 @@ open_unlocked(struct section *s, const char *path, enum section_mode mode, size_
 static int
 optional_size(PyObject *value, void *size)
 {
-    if (value == Py_None)
-        return 1;
-    if (!section_size(value, size))
-        return 0;
-    if (*(size_t *)size != 0)
-        return 1;
-    PyErr_SetString(PyExc_ValueError, "size must be at least 1");
-    return 0;
+    return value == Py_None || args_size(value, "from_file", "size", 1, size);
 }
 
 static PyObject *
@@ -301,7 +288,7 @@ Section_resize(PyObject *op, PyObject *value)
 {
     SectionObject *self = as_section(op);
     size_t size;
-    if (!section_size(value, &size) || Section_gate(self, "resize") < 0)
+    if (!args_size(value, "resize", "size", 0, &size) || Section_gate(self, "resize") < 0)
         return NULL;
     return result_of(self, resize_unlocked(self, size), "resize");
 }
@@ -320,7 +307,7 @@ Section_share(PyObject *op, PyObject *value)
 {
     SectionObject *self = as_section(op);
     intptr_t process, theirs;
-    if (!args_process(value, &process) || Section_gate(self, "share") < 0)
+    if (!args_process(value, "share", &process) || Section_gate(self, "share") < 0)
         return NULL;
     int error = section_share(&self->section, process, &theirs);
     if (error == SECTION_OK)

@@ -90,14 +90,14 @@ Section_view(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"offset", "length", "access", NULL};
     SectionObject *self = as_section(op);
-    size_t offset = 0, length = SECTION_TO_THE_END;
+    struct args_range a = ARGS_WHOLE("view");
     unsigned access = ACCESS_BY_DEFAULT;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O&O&O&:view", keywords, args_offset,
-                                     &offset, args_length, &length, convert_access, &access))
+                                     &a, args_length, &a, convert_access, &access))
         return NULL;
     if (Section_gate(self, "view") < 0)
         return NULL;
     if (access == ACCESS_BY_DEFAULT)
         access = self->section.writable ? SECTION_ACCESS_RW : SECTION_ACCESS_R;
-    return view_of(self, offset, length, (enum section_access)access);
+    return view_of(self, a.offset, a.length, (enum section_access)access);
 }

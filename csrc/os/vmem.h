@@ -320,6 +320,9 @@ int vmem_written(void *address, size_t size, bool reset, struct vmem_range *rang
 /* True for the error of vmem_reserve_at when somebody has the address. */
 bool vmem_is_occupied(int error);
 
+/* True for the error of vmem_discard when a page is locked. */
+bool vmem_is_locked(int error);
+
 /* Whether a call that was refused so most likely met vmem_info.max_mappings: counts them now, which
  * takes long where they are many. */
 bool vmem_is_out_of_mappings(int error);

@@ -294,6 +294,13 @@ bool vmem_is_occupied(int error)
     return error == ERROR_INVALID_ADDRESS;
 }
 
+/* Locked pages are discarded as others are. */
+bool vmem_is_locked(int error)
+{
+    (void)error;
+    return false;
+}
+
 /* ---- placeholders ------------------------------------------------------------------------ */
 
 static int free_pages(void *address, size_t size, DWORD how)

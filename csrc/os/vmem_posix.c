@@ -57,6 +57,11 @@ bool vmem_is_occupied(int error)
     return error == EEXIST;
 }
 
+bool vmem_is_locked(int error)
+{
+    return error == EBUSY;
+}
+
 const char *vmem_missing_privilege(int error)
 {
     (void)error;

@@ -38,7 +38,7 @@ struct pair {
 static void open_unclaimed(struct pair *p, size_t capacity, size_t item_size)
 {
     CHECK(section_create(&p->section, ring_section_size(capacity, item_size)) == SECTION_OK);
-    CHECK(ring_open(&p->ring, &p->section, capacity, item_size) == RING_OK);
+    CHECK(ring_open(&p->ring, &p->section, capacity, item_size, "|u1") == RING_OK);
 }
 
 static void open_pair(struct pair *p, size_t capacity, size_t item_size)
@@ -151,7 +151,7 @@ static void views_keep_what_they_show(void)
     CHECK(ring_drop(&p.ring, 3) == RING_VIEWED && ring_drop(&p.ring, 2) == RING_OK);
     CHECK(ring_drop_right(&p.ring, 5) == RING_VIEWED && ring_drop_right(&p.ring, 4) == RING_OK);
     CHECK(ring_make_room(&p.ring, p.ring.capacity) == RING_VIEWED);
-    CHECK(ring_close(&p.ring) == RING_VIEWED);
+    CHECK(ring_close(&p.ring) == RING_VIEWED && ring_end_waits(&p.ring) == RING_VIEWED);
     ring_view_close(&two);
     CHECK(ring_drop_right(&p.ring, 1) == RING_OK);
     ring_view_close(&one);
@@ -167,9 +167,12 @@ static void closed(void)
     open_pair(&p, 1, 1);
     p.ring.waiters = 1;
     CHECK(ring_close(&p.ring) == RING_BUSY);
+    CHECK(ring_end_waits(&p.ring) == RING_OK);
+    CHECK(ring_claim(&p.ring, RING_READER) == RING_ENDED);
+    CHECK(ring_wait(&p.ring, RING_READER, 1, SECOND) == RING_ENDED);
     p.ring.waiters = 0;
     close_pair(&p);
-    CHECK(ring_close(&p.ring) == RING_OK);
+    CHECK(ring_close(&p.ring) == RING_OK && ring_end_waits(&p.ring) == RING_OK);
     CHECK(ring_claim(&p.ring, RING_READER) == RING_CLOSED);
     CHECK(ring_look(&p.ring, &items) == RING_CLOSED);
     CHECK(ring_look_spare(&p.ring, &items) == RING_CLOSED);
@@ -247,20 +250,41 @@ static void random_steps(void)
 
 /* ---- sections that do not fit ------------------------------------------------------------ */
 
+/* Text beyond what the header has room for makes no difference. */
+static void long_formats(void)
+{
+    struct pair p;
+    struct ring other;
+    char format[2 * RING_FORMAT_BYTES + 1];
+    memset(format, 'f', sizeof format - 1);
+    format[sizeof format - 1] = '\0';
+    CHECK(section_create(&p.section, ring_section_size(1, 8)) == SECTION_OK);
+    CHECK(ring_open(&p.ring, &p.section, 1, 8, format) == RING_OK);
+    format[RING_FORMAT_BYTES] = '\0';
+    CHECK(ring_open(&other, &p.section, 1, 8, format) == RING_OK);
+    CHECK(ring_close(&other) == RING_OK);
+    format[RING_FORMAT_BYTES - 1] = '\0';
+    CHECK(ring_open(&other, &p.section, 1, 8, format) == RING_OTHER_ITEMS);
+    CHECK(strlen(other.found_format) == RING_FORMAT_BYTES);
+    close_pair(&p);
+}
+
 static void sections_that_do_not_fit(void)
 {
     struct pair p;
     struct ring other;
     open_pair(&p, 1000, 8);
-    CHECK(ring_open(&other, &p.section, 1000, 4) == RING_MISMATCH);
+    CHECK(ring_open(&other, &p.section, 1000, 4, "|u1") == RING_MISMATCH);
     CHECK(other.found_size == 8 && other.failed_size == 4);
-    CHECK(ring_open(&other, &p.section, 1 << 20, 8) == RING_TOO_SMALL);
+    CHECK(ring_open(&other, &p.section, 1000, 8, "<f8") == RING_OTHER_ITEMS);
+    CHECK(strcmp(other.found_format, "|u1") == 0);
+    CHECK(ring_open(&other, &p.section, 1 << 20, 8, "|u1") == RING_TOO_SMALL);
     CHECK(other.failed_size > other.found_size);
-    CHECK(ring_open(&other, &p.section, 0, 8) == RING_NO_ITEMS);
-    CHECK(ring_open(&other, &p.section, 1, 0) == RING_NO_ITEMS);
-    CHECK(ring_open(&other, &p.section, SIZE_MAX, 8) == RING_TOO_LARGE);
+    CHECK(ring_open(&other, &p.section, 0, 8, "|u1") == RING_NO_ITEMS);
+    CHECK(ring_open(&other, &p.section, 1, 0, "|u1") == RING_NO_ITEMS);
+    CHECK(ring_open(&other, &p.section, SIZE_MAX, 8, "|u1") == RING_TOO_LARGE);
     close_pair(&p);
-    CHECK(ring_open(&other, &p.section, 1, 8) == RING_SECTION);
+    CHECK(ring_open(&other, &p.section, 1, 8, "|u1") == RING_SECTION);
     CHECK(other.section_error == SECTION_CLOSED);
 }
 
@@ -279,11 +303,12 @@ static void holds_something_else(void)
     struct ring r;
     CHECK(section_create(&s, ring_section_size(1, 1)) == SECTION_OK);
     spoil(&s, 0, 64, 'x');
-    CHECK(ring_open(&r, &s, 1, 1) == RING_FOREIGN);
+    CHECK(ring_open(&r, &s, 1, 1, "|u1") == RING_FOREIGN);
     spoil(&s, 0, 4, 0);
-    CHECK(ring_open(&r, &s, 1, 1) == RING_FOREIGN && ring_open(&r, &s, 1, 1) == RING_FOREIGN);
+    CHECK(ring_open(&r, &s, 1, 1, "|u1") == RING_FOREIGN);
+    CHECK(ring_open(&r, &s, 1, 1, "|u1") == RING_FOREIGN);
     spoil(&s, 0, 64, 0);
-    CHECK(ring_open(&r, &s, 1, 1) == RING_OK && ring_close(&r) == RING_OK);
+    CHECK(ring_open(&r, &s, 1, 1, "|u1") == RING_OK && ring_close(&r) == RING_OK);
     CHECK(s.writable_views == 0);
     section_close(&s);
 }
@@ -315,7 +340,7 @@ static void an_end_belongs_to_one(void)
     struct ring other;
     int process;
     open_pair(&p, 1, 1);
-    CHECK(ring_open(&other, &p.section, 1, 1) == RING_OK);
+    CHECK(ring_open(&other, &p.section, 1, 1, "|u1") == RING_OK);
     CHECK(ring_claim(&other, RING_WRITER) == RING_TAKEN && other.found_end == RING_WRITER);
     CHECK(ring_claim(&other, RING_BOTH) == RING_TAKEN && other.ends == 0);
     CHECK(ring_owner_of(&other, RING_READER, &process) == RING_OTHERS && process != 0);
@@ -371,7 +396,7 @@ static size_t some(size_t wish, size_t left)
 static void send_stream(struct section *s)
 {
     struct ring r;
-    CHECK(ring_open(&r, s, 1, 1) == RING_OK && ring_claim(&r, RING_WRITER) == RING_OK);
+    CHECK(ring_open(&r, s, 1, 1, "|u1") == RING_OK && ring_claim(&r, RING_WRITER) == RING_OK);
     uint64_t random = 1;
     for (size_t sent = 0; sent < STREAM;) {
         struct ring_items room;
@@ -390,7 +415,7 @@ static void send_stream(struct section *s)
 static void check_stream(struct section *s)
 {
     struct ring r;
-    CHECK(ring_open(&r, s, 1, 1) == RING_OK && ring_claim(&r, RING_READER) == RING_OK);
+    CHECK(ring_open(&r, s, 1, 1, "|u1") == RING_OK && ring_claim(&r, RING_READER) == RING_OK);
     size_t got = 0;
     while (wait_until(&r, RING_READER, 1) == RING_OK) {
         struct ring_items items;
@@ -524,7 +549,7 @@ static void two_processes(void)
 static void claim_and_sleep(struct section *s, unsigned ends)
 {
     struct ring r;
-    CHECK(ring_open(&r, s, 1, 1) == RING_OK && ring_claim(&r, ends) == RING_OK);
+    CHECK(ring_open(&r, s, 1, 1, "|u1") == RING_OK && ring_claim(&r, ends) == RING_OK);
     if (ends == RING_WRITER) {
         CHECK(ring_put(&r, "last words", 10) == RING_OK);
     }
@@ -619,7 +644,7 @@ static void a_fork_has_no_ends(void)
 static void takes_the_writers_end_without_descriptors(struct section *s)
 {
     struct ring r;
-    CHECK(ring_open(&r, s, 1, 1) == RING_OK);
+    CHECK(ring_open(&r, s, 1, 1, "|u1") == RING_OK);
     struct rlimit none = {0, 0};
     r.generation++; /* as after a fork: it introduces itself anew */
     CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
@@ -684,7 +709,7 @@ static void every_call_fails_in_turn(void)
     for (long nth = 1; error != RING_OK; nth++) {
         CHECK(nth < 20);
         vmem_fault_arm(nth, 1);
-        error = ring_open(&r, &s, 1, 1);
+        error = ring_open(&r, &s, 1, 1, "|u1");
         vmem_fault_disarm();
         CHECK(error == RING_OK || error == RING_SECTION || error == RING_SYSTEM);
         CHECK(r.open == (error == RING_OK) && s.writable_views == 0);
@@ -708,6 +733,7 @@ static const struct check_test tests[] = {
     TEST(closed),
     TEST(random_steps),
     TEST(sections_that_do_not_fit),
+    TEST(long_formats),
     TEST(holds_something_else),
     TEST(rubbish_in_the_indices),
     TEST(an_end_belongs_to_one),

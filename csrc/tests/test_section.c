@@ -405,7 +405,7 @@ static void a_file_is_read_and_written(void)
     CHECK(is_filled(view.start, page, 1) && is_filled(view.start + page, 10, 2));
     CHECK(is_zero(view.start + page + 10, 2 * page - 9));
     section_view_close(&view);
-    CHECK(section_seal(&s) == SECTION_UNSUPPORTED);
+    CHECK(section_seal(&s) == SECTION_UNSEALABLE);
     section_close(&s);
     CHECK(remove(path) == 0);
 }

@@ -61,14 +61,19 @@ COLOURS: dict[str, str] = {
 }
 
 _UNITS = ((1 << 50, "PiB"), (1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+HATCHES = {"none": "", "rw": "", "r": "///", "rx": "xxx", "rwx": "+++", "wc": "..."}
+_TICKS_APART = 0.08  # of the width
 _SMALLEST_SHARE = 0.004  # of the width of a picture; a single page of a terabyte is seen so
 
 
 def _size(count: int) -> str:
-    """Return a size for readers, exact where a unit divides it."""
+    """Return a size for readers. A whole number is exact, so 64 MiB less a page is 65532 KiB."""
     for unit, name in _UNITS:
-        if count >= unit * 0.9995:
-            return f"{count // unit} {name}" if count % unit == 0 else f"{count / unit:.1f} {name}"
+        text = f"{count / unit:.1f}"
+        if count >= unit and count % unit == 0:
+            return f"{count // unit} {name}"
+        if count >= unit and not text.endswith(".0"):
+            return f"{text} {name}"
     return f"{count} B"
 
 
@@ -176,6 +181,18 @@ class PageMap(Sequence[PageRun]):
         total = sum(shares)
         return [share / total for share in shares]
 
+    def _ticks(self) -> tuple[list[float], list[str]]:
+        """Return where runs begin in a picture, and their offsets; those too near are left out."""
+        places, names = [0.0], [_size(0)]
+        left = at = 0.0
+        for run, share in zip(self._runs, self._shares(), strict=True):
+            left += share
+            at = run.offset + run.length
+            if left - places[-1] > _TICKS_APART:
+                places.append(left)
+                names.append(_size(int(at)))
+        return places, names
+
     def _repr_html_(self) -> str:
         bar = "".join(
             f'<span title="{html.escape(_tip(run))}" style="display:inline-block;height:1.4em;'
@@ -198,6 +215,9 @@ class PageMap(Sequence[PageRun]):
     def plot(self, ax: Any = None) -> Any:
         """Draw the runs as a bar; the resident part of each in a darker colour.
 
+        The hatch tells the access, the axis where runs begin. Runs that are short beside others
+        are drawn wider than they are.
+
         Needs matplotlib.
 
         Parameters
@@ -218,16 +238,23 @@ class PageMap(Sequence[PageRun]):
             _, ax = plt.subplots(figsize=(10, 1.6), layout="constrained")
         left = 0.0
         for run, share in zip(self._runs, self._shares(), strict=True):
-            ax.barh(0, share, left=left, color=COLOURS[run.state])
+            style = {"color": COLOURS[run.state], "hatch": HATCHES[run.access]}
+            ax.barh(0, share, left=left, edgecolor="#00000080", linewidth=0, **style)
             filled = share * run.resident / run.length
             ax.barh(-0.3, filled, left=left, height=0.2, color=COLOURS["resident"])
             left += share
         ax.set_xlim(0, 1)
         ax.set_yticks([])
-        ax.set_xticks([])
+        places, names = self._ticks()
+        ax.set_xticks(places, names, fontsize="small")
         ax.set_title(self._title())
         handles = [Patch(color=COLOURS[key], label=key) for key in _shown(self._runs)]
-        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=6)
+        handles += [
+            Patch(facecolor="white", edgecolor="#00000080", hatch=HATCHES[access], label=access)
+            for access in HATCHES
+            if any(run.access == access and run.access != "none" for run in self._runs)
+        ]
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=6)
         return ax
 
 

@@ -9,6 +9,7 @@ copy, and each end of it belongs to one process at a time.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from multiprocessing import reduction
@@ -35,20 +36,21 @@ class RingBuffer(RingCore):
     Parameters
     ----------
     capacity : int
-        Items that there must be room for. Rounded up to whole pages; `capacity` tells.
+        Items that there must be room for. Rounded up to whole pages; `capacity` tells. Not needed
+        with a section.
     dtype : dtype_like, optional
         What the items are. Without it they are bytes; with one, views are NumPy arrays. A dtype
         with a shape, such as ``(float, 2)``, gives views of two dimensions.
     overwrite : bool
         Whether the oldest items make room when the ring is full. Such a ring has one process.
     section : Section, optional
-        Where to keep the items. One that another RingBuffer stands in already is joined: what the
-        one puts in, the other takes out.
+        Where to keep the items, with one page for the ring itself. One that another RingBuffer
+        stands in already is joined, with the same dtype: what the one puts in, the other takes out.
 
     Raises
     ------
     ValueError
-        The section is too small, or holds something else.
+        The section is too small, or holds something else, or items of another dtype.
     CommitError, ReservationError
         There is no memory, or there are no addresses.
 
@@ -67,14 +69,18 @@ class RingBuffer(RingCore):
 
     def __new__(
         cls,
-        capacity: SupportsIndex,
+        capacity: SupportsIndex | None = None,
         dtype: DTypeLike | None = None,
         overwrite: bool = False,
         section: Section | None = None,
     ) -> Self:
         """Make the ring; the parameters are those of the class."""
+        if capacity is None and section is None:
+            raise TypeError("RingBuffer: capacity is needed where there is no section=")
         size, how = (1, None) if dtype is None else _items_of(dtype)
-        return super().__new__(cls, capacity, size, how, overwrite, section)
+        return super().__new__(
+            cls, 1 if capacity is None else capacity, size, how, overwrite, section
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -144,9 +150,15 @@ def _equal(found: Any, item: object) -> bool:
 
 def _items_of(dtype: DTypeLike) -> tuple[int, tuple[Any, ...]]:
     """Return the size of an item, and what the core needs to know of it."""
-    import numpy as np
+    try:
+        import numpy as np
+    except ImportError as error:
+        raise ImportError(
+            "a RingBuffer with a dtype needs NumPy, which is not installed: pip install numpy; "
+            "without a dtype its items are bytes"
+        ) from error
 
-    import growable.array  # noqa: F401  # it says what to install, and tells the core of NumPy
+    import growable.array  # noqa: F401  # it tells the core of NumPy
 
     item = np.dtype(dtype)
     if item.hasobject or item.itemsize == 0:
@@ -154,8 +166,30 @@ def _items_of(dtype: DTypeLike) -> tuple[int, tuple[Any, ...]]:
             f"RingBuffer cannot hold dtype {item}: its items are not plain bytes of a fixed size"
         )
     native = item.isnative and item.isbuiltin == 1
-    how = (item, item.char if native else "V", not item.shape, np.frombuffer, _converter(item))
+    code = item.char if native else "V"
+    how = (item, code, not item.shape, np.frombuffer, _converter(item), _format_of(item))
     return item.itemsize, how
+
+
+_FORMAT_ROOM = 127  # what the core keeps of it
+
+
+def _format_of(item: np.dtype[Any]) -> str:
+    """Return as text what the items are: equal for those that may share a section."""
+    text = _describe(item)
+    if len(text.encode()) <= _FORMAT_ROOM:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"{text.encode()[:64].decode(errors='ignore')}...{digest}"
+
+
+def _describe(item: np.dtype[Any]) -> str:
+    base, fields = item.base, item.base.fields
+    shape = str(item.shape) if item.shape else ""
+    if fields is None:
+        return (base.name if base.kind == "V" else base.str) + shape
+    parts = [f"{name}@{fields[name][1]}:{_describe(fields[name][0])}" for name in fields]
+    return f"{{{','.join(parts)}}}{base.itemsize}{shape}"
 
 
 def _converter(item: np.dtype[Any]) -> Callable[[object, bool], Any]:

@@ -48,7 +48,7 @@ def check_needs_rich(done: subprocess.CompletedProcess[str]) -> None:
     """Assert that a command ended by saying how to install rich."""
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "pip install rich\n" in done.stderr
+    assert "pip install 'growable[cli]'\n" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from growable import Region
-from growable.pages import COLOURS, PageMap, PageRun
+from growable.pages import COLOURS, HATCHES, PageMap, PageRun
 from region_support import (
     linux_only,
     linux_or_windows,
@@ -207,7 +207,9 @@ def test_sizes_are_short_and_true() -> None:
     assert [_size(n) for n in (0, 1, 1023, 1024, 4096, 1 << 20, 3 << 29, 1 << 40)] == [
         "0 B", "1 B", "1023 B", "1 KiB", "4 KiB", "1 MiB", "1.5 GiB", "1 TiB",
     ]  # fmt: skip
-    assert _size((1 << 40) - 4096) == "1.0 TiB"
+    assert [_size(n) for n in ((64 << 20) - 4096, (1 << 20) + 4096, 5 << 18)] == [
+        "65532 KiB", "1028 KiB", "1.2 MiB",
+    ]  # fmt: skip
 
 
 def test_plot_without_matplotlib_says_what_to_install() -> None:
@@ -233,7 +235,14 @@ def test_plot() -> None:
     axes = sample().plot()
     assert axes.get_title() == sample()._title()
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert set(labels) == set(COLOURS)
+    accesses = {run.access for run in sample()} - {"none"}
+    assert set(labels) == set(COLOURS) | accesses
+    assert "wc" in accesses
+    hatches = {patch.get_hatch() for patch in axes.patches}
+    assert {HATCHES["wc"], HATCHES["rw"]} <= hatches
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert names[0] == "0 B"
+    assert names[-1] == "1 TiB"
     with Region(8 * PAGE) as region:
         region.commit(0, PAGE)
         assert region.plot(ax=axes) is axes

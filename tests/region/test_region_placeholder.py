@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import growable
 import pytest
-from growable import Region, StateError
+from growable import Region, Section, StateError
 from region_support import (
     CAN,
     Refusal,
@@ -63,14 +63,60 @@ def test_split_refuses() -> None:
     with made() as region:
         region.split(4 * UNIT)
         refusal = Refusal(region)
-        for offset in (0, 4 * UNIT):
-            with pytest.raises(StateError, match="inside of a placeholder"):
-                region.split(offset)
-        with pytest.raises(StateError, match="granularity"):
-            region.split(UNIT // 2)
+        with pytest.raises(StateError, match=f"split: offset {4 * UNIT} is not inside of a"):
+            region.split(4 * UNIT)
         with pytest.raises(ValueError, match="inside"):
             region.split(8 * UNIT)
         refusal.check()
+
+
+def test_numbers_that_are_never_right_are_no_matter_of_state() -> None:
+    with made() as region:
+        uses = {
+            "split: offset must be greater than 0": lambda: region.split(0),
+            f"offset must be a multiple of the granularity, {UNIT}, not {UNIT // 2}": lambda: (
+                region.split(UNIT // 2)
+            ),
+            f"length must be a multiple of the granularity, {UNIT}, not 8": lambda: region.coalesce(
+                UNIT, 8
+            ),
+            f"offset must be a multiple of the granularity, {UNIT}, not 1": lambda: region.replace(
+                1, None
+            ),
+        }
+        for message, use in uses.items():
+            with pytest.raises(ValueError, match=message) as caught:
+                use()
+            assert type(caught.value) is ValueError
+        assert states(region) == [("placeholder", 0, 8)]
+
+
+def test_what_is_no_placeholder_says_how_to_make_one() -> None:
+    with made() as region:
+        region.split(4 * UNIT)
+        region.replace(0, 4 * UNIT)
+        refusal = Refusal(region)
+        section = Section(UNIT)
+        uses = (
+            lambda: region.map(section, 0, 0, UNIT),
+            lambda: region.replace(0, 4 * UNIT),
+            lambda: region.coalesce(0, 8 * UNIT),
+        )
+        for use in uses:
+            with pytest.raises(StateError, match=r"unmap\(offset, length, preserve=True\)"):
+                use()
+        for offset in (0, 4 * UNIT):
+            with pytest.raises(StateError, match=r"are a placeholder.*nothing to unmap"):
+                region.unmap(offset, 8 * UNIT - offset, preserve=True)
+        with pytest.raises(StateError, match="nothing to unmap"):
+            region.unmap(4 * UNIT, 4 * UNIT)
+        refusal.check()
+        region.unmap(0, 4 * UNIT, preserve=True)
+        region.map(section, 0, 0, UNIT)
+        region.coalesce(UNIT, 7 * UNIT)
+        region.replace(UNIT, 7 * UNIT)
+        with pytest.raises(StateError, match="a call of their own"):
+            region.unmap(0, 8 * UNIT)
 
 
 def test_coalesce_refuses_what_is_not_whole() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from collections.abc import Callable
 
 import growable
 import pytest
@@ -396,9 +397,70 @@ def test_with_releases() -> None:
 
 def test_a_partial_release_is_refused() -> None:
     with Region(4 * PAGE) as region:
-        with pytest.raises(TypeError):
-            region.release(0, PAGE)  # type: ignore[call-arg]
+        for args, kwargs in (
+            ((PAGE,), {}),
+            ((0, PAGE), {}),
+            ((), {"offset": 0, "length": PAGE}),
+            ((), {"length": PAGE, "force": True}),
+        ):
+            with pytest.raises(TypeError, match=f"a part .* cannot be released.* {4 * PAGE} bytes"):
+                region.release(*args, **kwargs)  # type: ignore[misc, arg-type]
         assert not region.released
+
+
+@pytest.mark.parametrize(
+    ("place", "limit"),
+    [
+        ({"address": 1 << 63}, "address="),
+        ({"address": 0xFFFF800000000000}, "address="),
+        ({"lowest": 1 << 62}, "lowest="),
+        ({"alignment": 1 << 62}, "alignment="),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other words for it")
+def test_places_that_no_process_has(place: dict[str, int], limit: str) -> None:
+    with pytest.raises(ReservationError, match="beyond those that a process can have") as caught:
+        Region(PAGE, **place)  # type: ignore[arg-type]
+    assert caught.value.limit == limit
+
+
+def test_an_access_without_pages_to_have_it() -> None:
+    for access in ("r", "none"):
+        with pytest.raises(ValueError, match="pass commit=True"):
+            Region(PAGE, access=access)  # type: ignore[arg-type]
+        with Region(PAGE, commit=True, access=access) as region:  # type: ignore[arg-type]
+            assert region.query(0).access == access
+
+
+def test_numbers_are_told_with_operation_and_name() -> None:
+    cases: dict[str, Callable[[], object]] = {
+        "Region: size must be at least 1, not -5": lambda: Region(-5),
+        "Region: size must be at least 1, not 0": lambda: Region(0),
+        f"Region: size must be at most {sys.maxsize}, not {1 << 64}": lambda: Region(1 << 64),
+        f"Region: size must be at least 1, not {-1 << 64}": lambda: Region(-1 << 64),
+        "Region: address must be from 1": lambda: Region(PAGE, address=0),
+        "Region: numa_node must be at least 0": lambda: Region(PAGE, numa_node=-1),
+        "commit: offset must be at least 0, not -1": lambda: Region(PAGE).commit(-1),
+        "view: length must be at least 0, not -1": lambda: Region(PAGE).view(0, -1),
+        "query: offset must be at least 0, not -1": lambda: Region(PAGE).query(-1),
+    }
+    for message, use in cases.items():
+        with pytest.raises(ValueError, match=message):
+            use()
+    cases = {
+        "Region: size must be an integer, not str": lambda: Region("1GiB"),  # type: ignore[arg-type]
+        "Region: size must be an integer, not float": lambda: Region(1e6),  # type: ignore[arg-type]
+        "Region: address must be an integer": lambda: Region(1, address="x"),  # type: ignore[arg-type]
+        "protect: offset must be an integer, not str": lambda: Region(PAGE).protect(
+            "r",  # type: ignore[arg-type]
+            0,
+            PAGE,  # type: ignore[arg-type]
+        ),
+        "lock: length must be an integer": lambda: Region(PAGE).lock(0, "x"),  # type: ignore[arg-type]
+    }
+    for message, use in cases.items():
+        with pytest.raises(TypeError, match=message):
+            use()
 
 
 @linux_or_windows

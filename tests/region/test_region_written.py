@@ -140,3 +140,22 @@ def test_what_was_missing_for_want_of_descriptors_is_asked_again() -> None:
     """
     text = run_child(dedent(OUT_OF_DESCRIPTORS) + dedent(code)).stdout
     assert text == "refused\n[(0, 4096)]\n"
+
+
+@linux_only
+@needs_watch
+def test_a_child_of_a_fork_is_told_what_to_do() -> None:
+    code = """
+    import os, growable
+    from growable import Region, StateError
+    region = Region(4096, commit=True, write_watch=True)
+    if (child := os.fork()) == 0:
+        try:
+            region.written()
+        except StateError as error:
+            os._exit(7 if "make a Region there" in str(error) else 8)
+        os._exit(9)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(region.written())
+    """
+    assert run_child(dedent(code)).stdout == "7\n[]\n"

@@ -8,6 +8,7 @@ import pickle
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 import growable
 import pytest
@@ -334,7 +335,19 @@ def test_time_outs() -> None:
     assert ring.write(b"abc", timeout=0.05) == 0
     assert not ring.wait_writable(timeout=0.05)
     assert 0.2 <= time.monotonic() - begun < 20
-    assert len(ring.read(ring.capacity + 10, timeout=5)) == ring.capacity
+    into = bytearray(ring.capacity + 10)
+    assert ring.readinto(into, timeout=5) == ring.capacity
+
+
+def test_more_than_the_capacity_is_not_waited_for() -> None:
+    ring = RingBuffer(1)
+    too_many = ring.capacity + 1
+    ring.write(b"abc")
+    for wait in (ring.read, ring.peek, ring.wait_readable, ring.wait_writable):
+        with pytest.raises(ValueError, match=f"never be {too_many} items, .* {ring.capacity}"):
+            wait(too_many, timeout=30)
+    assert bytes(ring.peek(too_many)) == b"abc"
+    assert ring.read(too_many) == b"abc"
 
 
 def test_waiting_does_not_burn_the_processor() -> None:
@@ -344,19 +357,92 @@ def test_waiting_does_not_burn_the_processor() -> None:
     assert time.process_time() - begun < 0.2
 
 
-def test_no_closing_while_a_thread_waits() -> None:
-    ring = RingBuffer(1)
-    thread = threading.Thread(target=ring.wait_readable, kwargs={"timeout": 30})
+def waiting(wait: Callable[[], object]) -> tuple[threading.Thread, list[str]]:
+    """Start a thread, see it wait, and return it with what it will be told."""
+    told: list[str] = []
+
+    def run() -> None:
+        try:
+            told.append(repr(wait()))
+        except (ValueError, OSError, EOFError) as error:
+            told.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=run)
     thread.start()
-    deadline = time.monotonic() + 20
-    while ring.reader is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.05)
-    with pytest.raises(StateError, match="waits"):
+    time.sleep(0.1)
+    return thread, told
+
+
+@pytest.mark.parametrize("timeout", [30, None])
+def test_closing_ends_the_waits_of_other_threads(timeout: float | None) -> None:
+    for wait in (
+        lambda ring: ring.wait_readable(2, timeout),
+        lambda ring: ring.read(8, timeout=timeout),
+        lambda ring: ring.peek(8, timeout=timeout),
+        lambda ring: ring.readinto(bytearray(8), timeout=timeout),
+        lambda ring: ring.wait_writable(ring.capacity, timeout=timeout),
+        lambda ring: ring.write(bytes(2 * ring.capacity), timeout=timeout),
+    ):
+        ring = RingBuffer(1)
+        ring.append(1)
+        thread, told = waiting(lambda ring=ring, wait=wait: wait(ring))  # type: ignore[misc]
+        begun = time.monotonic()
         ring.close()
-    ring.append(1)
-    thread.join()
+        thread.join(20)
+        assert time.monotonic() - begun < 10
+        assert ring.closed
+        assert told[0].startswith("StateError")
+        assert "RingBuffer(section=ring.section)" in told[0]
+
+
+def test_a_view_keeps_the_ring_open_and_the_waits_going() -> None:
+    ring = RingBuffer(1)
+    ring.write(b"abc")
+    view = ring.view()
+    thread, told = waiting(lambda: ring.wait_readable(8, 30))
+    with pytest.raises(BufferError, match="release"):
+        ring.close()
+    ring.write(b"defgh")
+    thread.join(20)
+    assert told == ["True"]
+    view.release()
     ring.close()
+
+
+def test_many_threads_wait_and_many_close() -> None:
+    for _ in range(5):
+        ring = RingBuffer(1)
+        threads = [waiting(ring.wait_readable) for _ in range(2)]
+        closers = [threading.Thread(target=ring.close) for _ in range(3)]
+        for closer in closers:
+            closer.start()
+        for thread in closers + [thread for thread, _ in threads]:
+            thread.join(20)
+            assert not thread.is_alive()
+        assert ring.closed
+        assert all("closed" in told[0] for _, told in threads)
+
+
+def test_two_objects_for_two_threads() -> None:
+    """What the error and the documents recommend: the reader is told after the last item."""
+    ring = RingBuffer(100)
+    got = []
+
+    def receive() -> None:
+        with RingBuffer(section=ring.section) as mine:
+            try:
+                while True:
+                    got.append(mine.read(timeout=None))
+            except EOFError:
+                got.append(b"end")
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    stream = pattern(3 * ring.capacity)
+    ring.write(stream, timeout=30)
+    ring.close()
+    thread.join(20)
+    assert b"".join(got) == stream + b"end"
 
 
 def test_a_subclass_that_keeps_a_view_of_itself_is_collected() -> None:

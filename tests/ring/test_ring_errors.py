@@ -16,7 +16,7 @@ import growable
 import numpy as np
 import pytest
 from growable import RingBuffer, Section, StateError, _core
-from support import under_sanitizer
+from support import run_child, under_sanitizer
 
 UNIT = int(growable.info()["granularity"])
 
@@ -129,6 +129,7 @@ def test_a_closed_ring(use: Use) -> None:
         lambda ring: ring.appendleft(-1),
         lambda ring: ring.extendleft([256]),
         lambda ring: ring.wait_readable(ring.capacity + 1),
+        lambda ring: ring.read(ring.capacity + 1, timeout=1),
     ],
 )
 def test_numbers_that_cannot_be(use: Use) -> None:
@@ -249,6 +250,86 @@ def test_items_of_another_size() -> None:
     ring = RingBuffer(10, np.int16)
     with pytest.raises(ValueError, match="have 2 bytes, not 8"):
         RingBuffer(1, np.float64, section=ring.section)
+
+
+def joined(made: Any, other: Any) -> None:
+    ring = RingBuffer(10, made)
+    RingBuffer(10, other, section=ring.section)
+
+
+@pytest.mark.parametrize(
+    ("made", "other"),
+    [
+        ("f8", "i8"),
+        ("f8", "u8"),
+        ("<f8", ">f8"),
+        ("M8[s]", "M8[ms]"),
+        ("f8", ("f4", 2)),
+        (("i2", (2, 3)), ("i2", (3, 2))),
+        ([("a", "i2"), ("b", "i2")], [("b", "i2"), ("a", "i2")]),
+        ([("a", "i2"), ("b", "i2")], "i4"),
+        ([("a" * 200, "i2"), ("b", "i2")], [("a" * 200, "i2"), ("c", "i2")]),
+        (None, "i1"),
+        ("?", None),
+    ],
+)
+def test_items_of_another_kind(made: Any, other: Any) -> None:
+    joined(made, made)
+    with pytest.raises(ValueError, match=r"items in this Section are '.*', and not '.*'; give the"):
+        joined(made, other)
+
+
+def test_bytes_are_numpys_bytes() -> None:
+    joined(None, "u1")
+    joined(np.uint8, None)
+
+
+def test_the_capacity_is_the_sections() -> None:
+    ring = RingBuffer(3 * UNIT, np.float64)
+    assert RingBuffer(None, float, section=ring.section).capacity == ring.capacity
+    assert RingBuffer(section=Section(4 * UNIT)).capacity == 3 * UNIT
+    with pytest.raises(TypeError, match="capacity is needed"):
+        RingBuffer(dtype=float)
+
+
+def test_refusals_tell_the_numbers() -> None:
+    ring = RingBuffer(1)
+    ring.write(b"abc")
+    room = ring.capacity - 3
+    cases: list[tuple[type[Exception], str, Use]] = [
+        (ValueError, "consume: the RingBuffer has fewer items than 5: 3", lambda r: r.consume(5)),
+        (
+            IndexError,
+            f"spare: .* too full: there is room for {room} of its {ring.capacity} items, and "
+            f"{room + 1} are needed.*overwrite=True",
+            lambda r: r.spare(room + 1),
+        ),
+        (IndexError, "spare: .* never so full: 9999999 items", lambda r: r.spare(9999999)),
+        (IndexError, "extendleft: .*room for", lambda r: r.extendleft(bytes(room + 1))),
+        (IndexError, "index 7 is out of range: it has 3 items", lambda r: r[7]),
+        (IndexError, "index -4 is out of range: it has 3 items", lambda r: r[-4]),
+    ]
+    for kind, message, use in cases:
+        with pytest.raises(kind, match=message):
+            use(ring)
+    view = ring.view()
+    with pytest.raises(BufferError, match=r"consume: a view shows .*; release\(\)"):
+        ring.consume(1)
+    assert bytes(view) == b"abc"
+
+
+def test_a_dtype_needs_numpy() -> None:
+    code = """
+        import sys
+        sys.modules["numpy"] = None
+        from growable import RingBuffer
+        assert RingBuffer(100).write(b"abc") == 3
+        try:
+            RingBuffer(100, float)
+        except ImportError as error:
+            print(error)
+    """
+    assert "a RingBuffer with a dtype needs NumPy" in run_child(code).stdout
 
 
 def test_weak_references_learn_of_its_end() -> None:

@@ -240,8 +240,10 @@ class TestSeal:
 
     def test_names_and_files_have_none(self, tmp_path: Path) -> None:
         with Section(PAGE, f"seal-{os.getpid()}") as named:
-            with pytest.raises(growable.UnsupportedError, match="seal"):
+            with pytest.raises(growable.UnsupportedError, match=r"Section\(size\)") as caught:
                 named.seal()
+            assert caught.value.limit == "section_seal"
+            assert caught.value.error_code == caught.value.errno
         with Section.from_file(tmp_path / "f", "x+", PAGE) as file:
             with pytest.raises(growable.UnsupportedError, match="seal"):
                 file.seal()
@@ -418,6 +420,27 @@ def test_a_limit_of_file_size_is_an_error() -> None:
 
 
 @linux_only
+def test_handles_of_something_else() -> None:
+    reader, writer = os.pipe()
+    for handle in (reader, 1 << 20):
+        with pytest.raises(OSError, match=r"from_handle: .* of a section or a file") as caught:
+            Section.from_handle(handle)
+        assert caught.value.errno
+    os.close(reader)
+    os.close(writer)
+
+
+def test_read_only_says_how_else(tmp_path: Path) -> None:
+    path = tmp_path / "bytes"
+    path.write_bytes(bytes(PAGE))
+    with Section.from_file(path, "r") as section:
+        with pytest.raises(StateError, match=r'access="r".*mode="r\+"'):
+            section.view(access="rw")
+        with pytest.raises(StateError, match=r'open it with mode="r\+"'):
+            section.resize(2 * PAGE)
+
+
+@linux_only
 def test_no_descriptor_left() -> None:
     run_child(
         """
@@ -428,7 +451,7 @@ def test_no_descriptor_left() -> None:
             while True:
                 held.append(growable.Section(1))
         except OSError as error:
-            assert error.errno == errno.EMFILE
+            assert error.errno == errno.EMFILE and "Section: " in str(error)
         view = held[0].view()
         view[0] = 1
         """

@@ -240,6 +240,48 @@ def test_what_is_refused_changes_nothing() -> None:
     assert str(region.pages()).count("placeholder") == 1
 
 
+def test_without_a_length_it_is_what_both_have_left() -> None:
+    region, section = placeholder(4), Section(2 * UNIT)
+    region.map(section)
+    region.map(section, UNIT, 2 * UNIT)
+    region.map(section, offset=3 * UNIT, access="r")
+    assert states(region) == "mmmm"
+    assert [run.length // UNIT for run in region.pages()] == [2, 1, 1]
+    for at, length in ((0, 2 * UNIT), (2 * UNIT, UNIT), (3 * UNIT, UNIT)):
+        region.unmap(at, length, preserve=True)
+    region.coalesce(0, None)
+    messages = {
+        f"map: section_offset {2 * UNIT} and length {4 * UNIT} reach past": lambda: region.map(
+            section, 2 * UNIT
+        ),
+        f"map: section_offset {UNIT} and length {2 * UNIT} reach past": lambda: region.map(
+            section, UNIT, 0, 2 * UNIT
+        ),
+        f"section_offset 1 and length {UNIT} must be multiples of the page size, ": lambda: (
+            region.map(section, 1, 0, UNIT)
+        ),
+        "offset .* is not inside of a Region": lambda: region.map(section, 0, 4 * UNIT),
+        "map: section_offset must be at least 0": lambda: region.map(section, -1),
+    }
+    for message, use in messages.items():
+        with pytest.raises(ValueError, match=message):
+            use()
+    region.release()
+    with pytest.raises(StateError, match="released"):
+        region.map(section)
+
+
+@linux_only
+def test_the_length_follows_the_section_as_it_is(tmp_path: Path) -> None:
+    region, file = placeholder(4), Section.from_file(tmp_path / "bytes", "x+", UNIT)
+    os.truncate(tmp_path / "bytes", 2 * UNIT + 100)
+    region.map(file)
+    assert states(region) == "mmm."
+    file.close()
+    with pytest.raises(StateError, match="closed"):
+        region.map(file)
+
+
 def test_readonly_and_sealed_sections(tmp_path: Path) -> None:
     region, section = placeholder(4), Section(UNIT)
     section.view()[:3] = b"abc"

@@ -43,7 +43,7 @@ def open_console(*, stderr: bool = False) -> Console:
     except ImportError:
         raise CommandError(
             "tables need the package rich, which is not installed.\n"
-            "Install it with:  python -m pip install rich\n"
+            "Install it with:  python -m pip install 'growable[cli]'\n"
             "Or use --json, which does without."
         ) from None
     stream = sys.stderr if stderr else sys.stdout
