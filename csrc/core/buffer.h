@@ -90,7 +90,7 @@ struct buffer {
     int16_t displaced;    /* the lent byte under the terminator, or -1 */
     unsigned char tier;
     unsigned char huge;
-    bool ordered; /* the helper thread may be at work on the pages */
+    unsigned char ordered; /* not 0: the helper thread may be at work on the pages */
     bool pinned; /* the address was given out as a number */
     bool frozen;
     bool released;

@@ -19,12 +19,14 @@ enum {
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
     GROWTH_GIVE_BACK = 1024 * 1024,    /* smallest decommit at the front */
     GROWTH_POPULATE_FROM = 512 * 1024, /* shorter contents get their pages when they are written */
+    GROWTH_POPULATE_EARLY = 64 * 1024, /* the same until the helper thread takes over */
     GROWTH_POPULATE_MOST = 256 * 1024, /* at once */
     GROWTH_POPULATE_QUICK = 8 * 1024,  /* at once where no step may take long */
     GROWTH_PREFAULT_FROM = 1024 * 1024,
-    GROWTH_PREFAULT_MOST = 8 * 1024 * 1024, /* how far the helper is ahead */
-    GROWTH_PREFAULT_PACE = 512 * 1024,      /* how often it is told where the end is */
-    GROWTH_PREFAULT_STEP = 128 * 1024       /* what it does at once, but for huge pages */
+    GROWTH_PREFAULT_LEAST = 1024 * 1024,     /* how far the helper is ahead, but for huge pages, */
+    GROWTH_PREFAULT_MOST = 16 * 1024 * 1024, /* and of whatever size */
+    GROWTH_PREFAULT_PACE = 512 * 1024,       /* how often the writer looks whether it has enough */
+    GROWTH_PREFAULT_STEP = 128 * 1024        /* what it does at once, but for huge pages */
 };
 
 static inline size_t
@@ -101,13 +103,22 @@ growth_populate_extra(size_t used, bool low_latency)
     return used / 8 < GROWTH_POPULATE_MOST ? used / 8 : GROWTH_POPULATE_MOST;
 }
 
-/* The same for the helper thread, whose steps cost the writer nothing. */
+/* The same for the helper thread, whose steps are whole, and as large as `step`. A share of the
+ * contents, so that resident memory stays near them whatever their size. */
 static inline size_t
-growth_prefault_extra(size_t used)
+growth_prefault_extra(size_t used, size_t step)
 {
-    if (used < GROWTH_COMMIT_BLOCK)
-        return GROWTH_COMMIT_BLOCK;
-    return used < GROWTH_PREFAULT_MOST ? used : GROWTH_PREFAULT_MOST;
+    size_t least = step > GROWTH_PREFAULT_LEAST ? step : GROWTH_PREFAULT_LEAST;
+    size_t extra = used / 64 < GROWTH_PREFAULT_MOST ? used / 64 : GROWTH_PREFAULT_MOST;
+    return extra > least ? extra : least;
+}
+
+/* How much the helper must be short of that before it is woken, which costs the writer as much as some
+ * page faults do. */
+static inline size_t
+growth_prefault_lot(size_t extra)
+{
+    return extra / 2;
 }
 
 #endif

@@ -48,11 +48,15 @@ is_ahead(const struct buffer *b)
            pool->info.can_populate && !has_huge_pages(b);
 }
 
-/* Contents shorter than this get their pages when they are written. */
+/* Contents shorter than this get their pages when they are written. Whoever asked for the helper has
+ * the writer begin early, since the helper begins late. */
 static size_t
 first_ahead(const struct buffer *b)
 {
-    return b->env->pool->low_latency ? 0 : GROWTH_POPULATE_FROM;
+    const struct pool *pool = b->env->pool;
+    if (pool->low_latency)
+        return 0;
+    return pool->prefault == ENV_PREFAULT_BACKGROUND ? GROWTH_POPULATE_EARLY : GROWTH_POPULATE_FROM;
 }
 
 size_t
@@ -100,38 +104,62 @@ populate_step(struct buffer *b, size_t need)
 
 /* By the helper. */
 
-static void
-order(struct buffer *b, size_t end, size_t to)
+static size_t
+prefault_step(const struct buffer *b)
 {
-    char *base = b->storage.base;
-    bool huge = has_huge_pages(b);
-    size_t step = huge ? GROWTH_COMMIT_BLOCK : GROWTH_PREFAULT_STEP;
+    size_t step = has_huge_pages(b) ? GROWTH_COMMIT_BLOCK : GROWTH_PREFAULT_STEP;
     size_t page = b->env->pool->info.page_size;
-    size_t position = growth_round_up(end, step > page ? step : page);
+    return step > page ? step : page;
+}
+
+/* Where the helper's work would end. The terminator does not count: it may be all that its page has. */
+static size_t
+prefault_end(const struct buffer *b, size_t need, size_t step)
+{
+    size_t end = buffer_offset(b) + need + growth_prefault_extra(need, step);
+    size_t most = b->capacity == BUFFER_NO_CAPACITY ? b->storage.size
+                                                    : buffer_offset(b) + b->capacity + 1;
+    end = growth_round_up(end, step);
+    most = growth_round_up(most, b->env->pool->info.page_size);
+    return end < most ? end : most;
+}
+
+static void
+order(struct buffer *b, size_t position, size_t to, size_t step, size_t lot)
+{
+    const struct range *storage = &b->storage;
+    char *base = storage->base;
     size_t from = larger(b->populated, position);
     if (from >= to)
         return;
-    struct vmem_prefault wanted = {.owner = base, .position = base + position,
-                                   .from = base + from, .to = base + to,
-                                   .step = step > page ? step : page};
+    struct vmem_prefault wanted = {.owner = base, .position = base + position, .from = base + from,
+                                   .to = base + to, .end = base + storage->committed,
+                                   .step = step, .lot = lot, .place = b->ordered};
     if (vmem_prefault(&wanted) != 0)
         return;
     b->populated = to;
-    b->ordered = true;
+    b->ordered = wanted.place;
 }
 
-/* The helper is told of the end even when it has orders enough, so that it does not waste its time on
- * pages that were written meanwhile. */
+/* It takes a moment until a helper is at work. What the writer needs meanwhile it does itself. */
+static bool
+needs_head_start(const struct buffer *b, size_t used)
+{
+    return b->ordered == 0 && is_ahead(b) && b->populated < used + GROWTH_PREFAULT_STEP;
+}
+
 static void
 prefault(struct buffer *b, size_t need)
 {
-    size_t end = buffer_offset(b) + need + 1;
-    size_t most = b->capacity == BUFFER_NO_CAPACITY ? b->storage.size
-                                                    : buffer_offset(b) + b->capacity + 1;
-    size_t to = growth_round_up(end + growth_prefault_extra(need), GROWTH_COMMIT_BLOCK);
-    most = growth_round_up(most, b->env->pool->info.page_size);
-    to = storage_commit_ahead(b, to < most ? to : most);
-    order(b, end, to);
+    size_t used = growth_round_up(buffer_offset(b) + need + 1, b->env->pool->info.page_size);
+    size_t step = prefault_step(b), lot = growth_prefault_lot(growth_prefault_extra(need, step));
+    size_t own = larger(b->populated, used), position = growth_round_up(used, step);
+    bool first = needs_head_start(b, used); /* before the commit, which may ask for huge pages */
+    if (first)
+        position += GROWTH_PREFAULT_STEP;
+    order(b, position, storage_commit_ahead(b, prefault_end(b, need, step)), step, lot);
+    if (first && b->ordered != 0 && own < position)
+        (void)vmem_populate(b->storage.base + own, position - own);
 }
 
 void
@@ -159,16 +187,16 @@ note_populated(struct buffer *b)
 void
 populate_skip(struct buffer *b, size_t end)
 {
-    if (b->ordered)
+    if (b->ordered != 0)
         vmem_prefault_stop(b->storage.base, b->storage.base + end);
 }
 
 void
 populate_stop(struct buffer *b)
 {
-    if (b->ordered)
+    if (b->ordered != 0)
         vmem_prefault_stop(b->storage.base, NULL);
-    b->ordered = false;
+    b->ordered = 0;
     note_populated(b);
     b->populated = 0;
 }

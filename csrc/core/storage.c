@@ -302,7 +302,7 @@ adopt(struct buffer *b, const struct place *place)
     b->start = place->storage.base;
     b->given_back = 0;
     b->populated = place->storage.dirty;
-    b->ordered = false;
+    b->ordered = 0;
     b->lent = b->lent_from = b->lent_left = 0;
     b->displaced = -1;
 }

@@ -162,6 +162,6 @@ WRAP(vmem_guard_arm,
      (struct vmem_guard *guard, void *address, size_t size, enum vmem_access access),
      (guard, address, size, access))
 WRAP(vmem_guard_watch, (bool (*tell)(void *context), void *context), (tell, context))
-WRAP(vmem_prefault, (const struct vmem_prefault *order), (order))
+WRAP(vmem_prefault, (struct vmem_prefault *order), (order))
 WRAP(vmem_prefault_start, (void), ())
 WRAP(vmem_signal_open, (uint64_t key, intptr_t *signal), (key, signal))

@@ -52,6 +52,14 @@ void prefault_await_step(void)
     pthread_cond_wait(&stepped, &lock);
 }
 
+bool prefault_nap(unsigned microseconds)
+{
+    const struct timespec length = {.tv_sec = (time_t)(microseconds / 1000000),
+                                    .tv_nsec = (long)(microseconds % 1000000) * 1000};
+    (void)nanosleep(&length, NULL);
+    return true;
+}
+
 void prefault_tell_order(void)
 {
     pthread_cond_signal(&ordered);

@@ -20,12 +20,15 @@ void prefault_forget(void);
 /* Puts memory behind pages without a system call for it, and changes no byte. */
 void prefault_touch(char *address, size_t size, size_t page);
 
-/* Whether the thread is there; for tests. */
+/* Whether the thread is there, and whether it must be woken; for tests. */
 bool prefault_is_running(void);
+bool prefault_is_asleep(void);
 
-/* How long it sleeps without an order before it ends. */
-extern unsigned prefault_patience; /* milliseconds; tests change it, */
-extern bool prefault_by_touch;     /* and play a system that cannot populate */
+/* How long it naps without an order before it sleeps, and then sleeps before it ends. Tests change
+ * these, and play a system that cannot populate. */
+extern unsigned prefault_alertness; /* microseconds */
+extern unsigned prefault_patience;  /* milliseconds */
+extern bool prefault_by_touch;
 
 /* The platform's file ------------------------------------------------------------------------ */
 
@@ -38,6 +41,9 @@ void prefault_unlock(void);
 /* Under the lock, which is given up meanwhile; may return for no reason. False when the time is up. */
 bool prefault_await_order(unsigned milliseconds);
 void prefault_await_step(void);
+
+/* Without the lock. False, at once, where the system's shortest nap is a long one. */
+bool prefault_nap(unsigned microseconds);
 
 void prefault_tell_order(void); /* wakes the thread */
 void prefault_tell_step(void);  /* wakes all who wait for it */

@@ -40,6 +40,13 @@ void prefault_await_step(void)
     SleepConditionVariableSRW(&stepped, &lock, INFINITE, 0);
 }
 
+/* Sleep() counts in ticks of the clock, of some milliseconds each. */
+bool prefault_nap(unsigned microseconds)
+{
+    (void)microseconds;
+    return false;
+}
+
 void prefault_tell_order(void)
 {
     WakeConditionVariable(&ordered);

@@ -216,11 +216,23 @@ static void memory_is_asked_for_by_eighths(void)
     CHECK(growth_populate_extra(0, true) == GROWTH_POPULATE_QUICK);
 }
 
-static void the_helper_is_ahead_by_as_much_as_is_used(void)
+static void the_helper_is_ahead_by_a_share_of_what_is_used(void)
 {
-    CHECK(growth_prefault_extra(MIB) == 2 * MIB);
-    CHECK(growth_prefault_extra(3 * MIB) == 3 * MIB);
-    CHECK(growth_prefault_extra(GIB) == 8 * MIB);
+    const size_t block = GROWTH_COMMIT_BLOCK;
+    CHECK(growth_prefault_extra(MIB, 4 * KIB) == MIB);
+    CHECK(growth_prefault_extra(MIB, block) == block);
+    CHECK(growth_prefault_extra(256 * MIB, block) == 4 * MIB);
+    CHECK(growth_prefault_extra(4 * GIB, block) == 16 * MIB);
+}
+
+/* With the whole step past it, and the page of the terminator. */
+static void what_is_ahead_is_little_beside_the_contents(void)
+{
+    const size_t block = GROWTH_COMMIT_BLOCK;
+    for (size_t used = 128 * MIB; used <= 4 * GIB; used *= 2) {
+        size_t end = growth_round_up(used + growth_prefault_extra(used, block), block);
+        CHECK((end - used) * 50 <= used);
+    }
 }
 
 static const struct check_test tests[] = {
@@ -243,7 +255,8 @@ static const struct check_test tests[] = {
     TEST(commits_are_few),
     TEST(filling_and_emptying_is_amortised),
     TEST(memory_is_asked_for_by_eighths),
-    TEST(the_helper_is_ahead_by_as_much_as_is_used),
+    TEST(the_helper_is_ahead_by_a_share_of_what_is_used),
+    TEST(what_is_ahead_is_little_beside_the_contents),
 };
 
 CHECK_MAIN(tests)

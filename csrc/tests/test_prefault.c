@@ -79,7 +79,7 @@ static bool becomes_resident(const char *base, size_t size)
 static int order_range(const void *whose, char *base, size_t from, size_t to)
 {
     struct vmem_prefault order = {.owner = whose, .position = base, .from = base + from,
-                                  .to = base + to, .step = STEP};
+                                  .to = base + to, .end = base + to, .step = STEP};
     return vmem_prefault(&order);
 }
 
@@ -103,6 +103,7 @@ static bool ends(void)
 static void begin(bool by_touch, unsigned patience)
 {
     CHECK(ends());
+    prefault_alertness = 20000;
     prefault_by_touch = by_touch;
     prefault_patience = patience;
 }
@@ -129,7 +130,8 @@ static void orders_are_continued_and_cut_short(void)
     place_order(base, MIB, 2 * MIB);
     CHECK(becomes_resident(base, 2 * MIB));
     struct vmem_prefault order = {.owner = base, .position = base + 3 * MIB,
-                                  .from = base + 2 * MIB, .to = base + 4 * MIB, .step = STEP};
+                                  .from = base + 2 * MIB, .to = base + 4 * MIB,
+                                  .end = base + 4 * MIB, .step = STEP};
     while (vmem_prefault(&order) != 0) {
         wait_a_moment();
     }
@@ -202,6 +204,125 @@ static void too_many_orders_are_dropped(void)
     }
     CHECK(dropped < 64);
     CHECK(vmem_release(base, 64 * MIB) == 0);
+}
+
+static struct vmem_prefault order_of_place(char *base, size_t from, size_t to, unsigned char place)
+{
+    return (struct vmem_prefault){.owner = base, .position = base + from, .from = base + from,
+                                  .to = base + to, .end = base + 2 * MIB, .step = STEP,
+                                  .lot = MIB / 2, .place = place};
+}
+
+/* The place of an order of the first 256 KiB, which are resident then. */
+static unsigned char first_order(char *base)
+{
+    struct vmem_prefault order = order_of_place(base, 0, MIB / 4, 0);
+    while (vmem_prefault(&order) != 0) {
+        wait_a_moment();
+    }
+    CHECK(order.place != 0 && becomes_resident(base, MIB / 4));
+    return order.place;
+}
+
+static void stay_alert_for(unsigned microseconds)
+{
+    prefault_lock();
+    prefault_alertness = microseconds;
+    prefault_unlock();
+}
+
+static bool falls_asleep(void)
+{
+    for (int i = 0; i < WAIT && !prefault_is_asleep(); i++) {
+        wait_a_moment();
+    }
+    return prefault_is_asleep();
+}
+
+/* The lock is not even tried. */
+static void an_owner_goes_on_without_the_lock(void)
+{
+    begin(false, 20);
+    char *base = committed_pages(2 * MIB);
+    unsigned char place = first_order(base);
+    struct vmem_prefault known = order_of_place(base, MIB / 4, MIB, place);
+    struct vmem_prefault unknown = order_of_place(base, MIB / 4, MIB, 0);
+    stay_alert_for(60000000);
+    (void)first_order(base);
+    prefault_lock();
+    CHECK(vmem_prefault(&unknown) != 0);
+    CHECK(vmem_prefault(&known) == 0);
+    prefault_unlock();
+    CHECK(becomes_resident(base, MIB));
+    stay_alert_for(20000);
+    vmem_prefault_stop(base, NULL);
+    CHECK(vmem_release(base, 2 * MIB) == 0);
+}
+
+static void a_helper_that_was_busy_does_not_sleep_yet(void)
+{
+#ifdef _WIN32
+    SKIP("there are no short naps here");
+#else
+    begin(false, 20);
+    stay_alert_for(60000000);
+    char *base = committed_pages(2 * MIB);
+    (void)first_order(base);
+    wait_a_moment();
+    CHECK(!prefault_is_asleep());
+    stay_alert_for(0);
+    prefault_patience = 2000;
+    CHECK(falls_asleep());
+    stay_alert_for(20000);
+    prefault_patience = 20;
+    vmem_prefault_stop(base, NULL);
+    CHECK(vmem_release(base, 2 * MIB) == 0);
+#endif
+}
+
+static void for_little_a_sleeping_helper_is_not_woken(void)
+{
+    begin(false, 60000);
+    stay_alert_for(0);
+    char *base = committed_pages(2 * MIB);
+    unsigned char place = first_order(base);
+    CHECK(falls_asleep());
+    struct vmem_prefault little = order_of_place(base, MIB / 4, MIB / 2, place);
+    CHECK(vmem_prefault(&little) == 0);
+    CHECK(prefault_is_asleep() && resident(base, MIB) == MIB / 4);
+    struct vmem_prefault lot = order_of_place(base, MIB / 4, MIB, place);
+    CHECK(vmem_prefault(&lot) == 0);
+    CHECK(becomes_resident(base, MIB));
+    CHECK(falls_asleep());
+    prefault_lock();
+    prefault_patience = 20;
+    prefault_alertness = 20000;
+    prefault_tell_order();
+    prefault_unlock();
+    vmem_prefault_stop(base, NULL);
+    CHECK(vmem_release(base, 2 * MIB) == 0);
+}
+
+/* Whoever has no work for the helper cannot keep others from it, and comes back by another order. */
+static void the_place_of_a_finished_order_is_free(void)
+{
+    begin(false, 20);
+    char *bases[20];
+    unsigned char first = 0;
+    for (size_t i = 0; i < 20; i++) {
+        bases[i] = committed_pages(2 * MIB);
+        unsigned char place = first_order(bases[i]);
+        first = i == 0 ? place : first;
+    }
+    struct vmem_prefault again = order_of_place(bases[0], MIB / 4, MIB, first);
+    while (vmem_prefault(&again) != 0) {
+        wait_a_moment();
+    }
+    CHECK(becomes_resident(bases[0], MIB));
+    for (size_t i = 0; i < 20; i++) {
+        vmem_prefault_stop(bases[i], NULL);
+        CHECK(vmem_release(bases[i], 2 * MIB) == 0);
+    }
 }
 
 static void it_ends_and_is_started_again(void)
@@ -358,13 +479,50 @@ static void a_growing_buffer_finds_its_memory(void)
             CHECK(append_pattern(b, 10000, true) == BUFFER_OK);
         }
         CHECK(holds_pattern(b, 0, b->length));
-        CHECK(b->ordered && b->populated > b->length && b->populated <= b->storage.committed);
+        CHECK(b->ordered != 0 && b->populated > b->length && b->populated <= b->storage.committed);
         CHECK(low_latency == 0 || !b->storage.huge);
         const char *ahead = b->storage.base + growth_round_up(b->length, MIB);
         CHECK(becomes_resident(ahead, (size_t)(b->storage.base + b->populated - ahead)));
         CHECK(buffer_check(b));
         close_buffer();
     }
+}
+
+/* What is put behind pages for nothing is a share of the contents. */
+static void a_growing_buffer_has_little_ahead(void)
+{
+    for (int low_latency = 0; low_latency < 2; low_latency++) {
+        begin(false, 20);
+        struct buffer *b = open_buffer(low_latency, 64 * MIB);
+        while (b->length < 8 * MIB) {
+            CHECK(append_pattern(b, 10000, true) == BUFFER_OK);
+            CHECK(b->length < MIB || b->populated <= b->length + 4 * MIB);
+        }
+        close_buffer();
+    }
+}
+
+/* A helper needs a moment to begin, and is not worth a thread for less than a mebibyte. */
+static void the_writer_is_ahead_before_the_helper_is(void)
+{
+    begin(false, 20);
+    struct buffer *b = open_buffer(false, 64 * MIB);
+    const struct vmem_info *info = &fixture.env.pool->info;
+    if (!info->can_populate || info->thp == VMEM_THP_ALWAYS) {
+        close_buffer();
+        SKIP("pages are not put there some at a time");
+    }
+    while (b->length < 2 * GROWTH_POPULATE_EARLY) {
+        CHECK(append_pattern(b, 4000, true) == BUFFER_OK);
+    }
+    CHECK(b->ordered == 0 && b->populated > b->length);
+    CHECK(resident(b->storage.base, b->populated) == b->populated);
+    while (b->ordered == 0) {
+        CHECK(append_pattern(b, 4000, true) == BUFFER_OK);
+    }
+    size_t page = growth_round_up(b->length, info->page_size);
+    CHECK(resident(b->storage.base, page + GROWTH_PREFAULT_STEP) == page + GROWTH_PREFAULT_STEP);
+    close_buffer();
 }
 
 /* Released, moved, cut, emptied from the front and frozen, each while the helper is at work. */
@@ -477,12 +635,18 @@ static const struct check_test tests[] = {
     TEST(what_is_stopped_is_left_alone),
     TEST(what_lies_below_is_left_alone),
     TEST(too_many_orders_are_dropped),
+    TEST(an_owner_goes_on_without_the_lock),
+    TEST(a_helper_that_was_busy_does_not_sleep_yet),
+    TEST(for_little_a_sleeping_helper_is_not_woken),
+    TEST(the_place_of_a_finished_order_is_free),
     TEST(it_ends_and_is_started_again),
     TEST(several_threads_order),
 #if HAVE_LIMITS
     TEST(a_child_has_a_helper_of_its_own),
 #endif
     TEST(a_growing_buffer_finds_its_memory),
+    TEST(a_growing_buffer_has_little_ahead),
+    TEST(the_writer_is_ahead_before_the_helper_is),
     TEST(the_helper_keeps_off_what_changes),
     TEST(the_pool_counts_what_was_put_there),
     TEST(a_queue_passes_through),
