@@ -148,7 +148,8 @@ buffer_promote(struct buffer *b, bool retire)
 {
     if (b->tier == BUFFER_RESERVED || b->pinned || b->capacity != BUFFER_NO_CAPACITY)
         return;
-    (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
+    if (!storage_promote_quickly(b, retire))
+        (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
 }
 
 /* Zeroes what may be old contents in the n bytes past the end, and in the one after them, so that a

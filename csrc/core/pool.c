@@ -283,6 +283,21 @@ take_idle(struct pool *pool, size_t least, struct range *range)
     return true;
 }
 
+/* The one given last, if it is as good as any: no search, and nothing to commit. */
+bool
+pool_take_warm(struct pool *pool, size_t least, struct range *range)
+{
+    if (pool->idle_count == 0)
+        return false;
+    const struct range *last = &pool->idle[pool->idle_count - 1].range;
+    if (least > last->committed || discarded_bytes(last) > 0 || last->size < preferred_size(pool))
+        return false;
+    *range = *last;
+    pool->idle_bytes -= warm_bytes(range);
+    pool->idle_count--;
+    return true;
+}
+
 static size_t
 alignment_for(const struct pool *pool, size_t size)
 {

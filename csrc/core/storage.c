@@ -464,6 +464,34 @@ storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool
     return storage_fail(b, (enum buffer_error)error, refused.failed_size, refused.system_error);
 }
 
+/* No advice, no name, and no edge but that of the contents to come. */
+static bool
+is_plain(const struct buffer *b)
+{
+    return b->huge == BUFFER_HUGE_AUTO && b->name == NULL && !b->frozen &&
+           !b->env->pool->low_latency;
+}
+
+/* What the first export of a small buffer does, again and again. */
+bool
+storage_promote_quickly(struct buffer *b, bool retire)
+{
+    struct place place = {.tier = BUFFER_RESERVED};
+    if (!is_plain(b) || b->length >= GROWTH_POPULATE_EARLY ||
+        !pool_take_warm(b->env->pool, b->length + 1, &place.storage))
+        return false;
+    size_t committed = place.storage.committed;
+    poison_open(place.storage.base, place.storage.base + b->length + 1);
+    memcpy(place.storage.base, b->start, b->length);
+    place.storage.base[b->length] = 0;
+    give_up(b, retire);
+    adopt(b, &place);
+    b->limit = (committed < GROWTH_POPULATE_EARLY ? committed : GROWTH_POPULATE_EARLY) - 1;
+    poison_close(b->start + b->length + 1, b->start + committed);
+    storage_notify(b);
+    return true;
+}
+
 /* Sliding and giving back. */
 
 int

@@ -97,6 +97,19 @@ Buffer_call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
     return op;
 }
 
+/* Bytes that fit into the object need nothing else. */
+static bool
+fill_with_few(BufferObject *self, PyObject *source)
+{
+    if (!PyBytes_CheckExact(source) || PyBytes_GET_SIZE(source) >= SMALL_BLOCK)
+        return false;
+    size_t n = (size_t)PyBytes_GET_SIZE(source);
+    if (n > 0)
+        memcpy(buffer_take_in(&self->buffer, n), PyBytes_AS_STRING(source), n);
+    show_base(self);
+    return true;
+}
+
 /* Buffer() and Buffer(source) need no tuple. */
 static PyObject *
 Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames)
@@ -107,7 +120,8 @@ Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
         return Buffer_call_type(type, args, nargs, kwnames);
     struct module_state *state = PyType_GetModuleState((PyTypeObject *)type);
     PyObject *op = state == NULL ? NULL : Buffer_allocate((PyTypeObject *)type, state);
-    if (op != NULL && nargs == 1 && Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)
+    if (op != NULL && nargs == 1 && !fill_with_few(as_buffer(op), args[0]) &&
+        Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)
         Py_CLEAR(op);
     if (op != NULL)
         as_buffer(op)->initialized = true;
