@@ -283,19 +283,17 @@ take_idle(struct pool *pool, size_t least, struct range *range)
     return true;
 }
 
-/* The one given last, if it is as good as any: no search, and nothing to commit. */
-bool
-pool_take_warm(struct pool *pool, size_t least, struct range *range)
+const struct range *
+pool_take_warm(struct pool *pool, size_t least)
 {
     if (pool->idle_count == 0)
-        return false;
+        return NULL;
     const struct range *last = &pool->idle[pool->idle_count - 1].range;
     if (least > last->committed || discarded_bytes(last) > 0 || last->size < preferred_size(pool))
-        return false;
-    *range = *last;
-    pool->idle_bytes -= warm_bytes(range);
+        return NULL;
+    pool->idle_bytes -= warm_bytes(last);
     pool->idle_count--;
-    return true;
+    return last;
 }
 
 static size_t

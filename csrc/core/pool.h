@@ -65,8 +65,9 @@ void pool_clear(struct pool *pool);
  * system's error code. */
 int pool_take(struct pool *pool, size_t least, struct range *range);
 
-/* The idle range that came last, if `least` bytes of it are committed. */
-bool pool_take_warm(struct pool *pool, size_t least, struct range *range);
+/* The range given last, without a search: NULL where it is not as good as any, or has not as much as
+ * `least` bytes committed. To be copied before the next call. */
+const struct range *pool_take_warm(struct pool *pool, size_t least);
 
 /* A range of at least `size` bytes, whatever the pool's limits say; no larger than needed unless
  * a default reservation would do. */

@@ -295,13 +295,13 @@ place_in_range(struct buffer *b, size_t need, bool exact, struct place *place)
 }
 
 static void
-adopt(struct buffer *b, const struct place *place)
+adopt(struct buffer *b, const struct range *storage, enum buffer_tier tier)
 {
-    b->storage = place->storage;
-    b->tier = (unsigned char)place->tier;
-    b->start = place->storage.base;
+    b->storage = *storage;
+    b->tier = (unsigned char)tier;
+    b->start = storage->base;
     b->given_back = 0;
-    b->populated = place->storage.dirty;
+    b->populated = storage->dirty;
     b->ordered = 0;
     b->lent = b->lent_from = b->lent_left = 0;
     b->displaced = -1;
@@ -320,7 +320,7 @@ static int
 move_to(struct buffer *b, const struct place *place, bool retire)
 {
     struct buffer old = *b;
-    adopt(b, place);
+    adopt(b, &place->storage, place->tier);
     int error = place->tier == BUFFER_RESERVED ? storage_commit(b, b->length) : BUFFER_OK;
     if (error != BUFFER_OK) {
         populate_stop(b);
@@ -419,7 +419,7 @@ leave_small(struct buffer *b, size_t need)
     memcpy(place.storage.base, b->start, b->length);
     place.storage.base[b->length] = 0;
     open_all(b);
-    adopt(b, &place);
+    adopt(b, &place.storage, place.tier);
     storage_refresh(b);
     return BUFFER_OK;
 }
@@ -476,18 +476,19 @@ is_plain(const struct buffer *b)
 bool
 storage_promote_quickly(struct buffer *b, bool retire)
 {
-    struct place place = {.tier = BUFFER_RESERVED};
-    if (!is_plain(b) || b->length >= GROWTH_POPULATE_EARLY ||
-        !pool_take_warm(b->env->pool, b->length + 1, &place.storage))
+    if (!is_plain(b) || b->length >= GROWTH_POPULATE_EARLY)
         return false;
-    size_t committed = place.storage.committed;
-    poison_open(place.storage.base, place.storage.base + b->length + 1);
-    memcpy(place.storage.base, b->start, b->length);
-    place.storage.base[b->length] = 0;
+    const struct range *warm = pool_take_warm(b->env->pool, b->length + 1);
+    if (warm == NULL)
+        return false;
+    poison_open(warm->base, warm->base + b->length + 1);
+    memcpy(warm->base, b->start, b->length);
+    warm->base[b->length] = 0;
     give_up(b, retire);
-    adopt(b, &place);
-    b->limit = (committed < GROWTH_POPULATE_EARLY ? committed : GROWTH_POPULATE_EARLY) - 1;
-    poison_close(b->start + b->length + 1, b->start + committed);
+    adopt(b, warm, BUFFER_RESERVED);
+    size_t edge = warm->committed < GROWTH_POPULATE_EARLY ? warm->committed : GROWTH_POPULATE_EARLY;
+    b->limit = edge - 1;
+    poison_close(b->start + b->length + 1, b->start + warm->committed);
     storage_notify(b);
     return true;
 }

@@ -10,6 +10,7 @@
 #include "child.h"
 #include "fixture.h"
 #include "growth.h"
+#include "storage.h"
 
 static struct fixture fixture;
 static struct owner owner;
@@ -162,6 +163,53 @@ static void only_the_last_retired_block_is_kept(void)
         CHECK(b->tier == BUFFER_HEAP && buffer_check(b));
     }
     CHECK(fixture.blocks == 3 && holds_pattern(b, 0, 300));
+    close_buffer();
+}
+
+/* A range that somebody filled before waits in the pool. */
+static struct buffer *open_beside_a_warm_range(void)
+{
+    struct buffer *b = open_reserved(3000);
+    buffer_free(b);
+    CHECK(fixture.env.pool->idle_count == 1);
+    owner_init(&owner, &fixture);
+    return b;
+}
+
+static void promotion_to_a_warm_range_is_quick(void)
+{
+    for (size_t length = 0; length <= 2000; length += 400) {
+        struct buffer *b = open_beside_a_warm_range();
+        CHECK(append_pattern(b, length, true) == BUFFER_OK);
+        bool on_heap = b->tier == BUFFER_HEAP;
+        CHECK(storage_promote_quickly(b, true));
+        CHECK(b->tier == BUFFER_RESERVED && (b->retired != NULL) == on_heap);
+        CHECK(fixture.env.pool->idle_count == 0 && fixture.tracked_count == 1);
+        CHECK(b->length == length && (length == 0 || holds_pattern(b, 0, length)));
+        CHECK(buffer_check(b));
+        CHECK(buffer_extend_zero(b, 3000, false) == BUFFER_OK);
+        CHECK(holds_zeros(b->start + length, 3000)); /* nothing of what was there before */
+        CHECK(buffer_extend_zero(b, 3 * MIB, false) == BUFFER_OK && buffer_check(b));
+        close_buffer();
+    }
+}
+
+static void promotion_is_not_quick_where_more_is_to_be_done(void)
+{
+    struct buffer *b = open_beside_a_warm_range();
+    CHECK(append_pattern(b, 10, true) == BUFFER_OK);
+    b->name = "n";
+    CHECK(!storage_promote_quickly(b, true));
+    b->name = NULL;
+    b->huge = BUFFER_HUGE_NEVER;
+    CHECK(!storage_promote_quickly(b, true));
+    b->huge = BUFFER_HUGE_AUTO;
+    fixture.env.pool->low_latency = true;
+    CHECK(!storage_promote_quickly(b, true));
+    fixture.env.pool->low_latency = false;
+    pool_clear(fixture.env.pool);
+    CHECK(!storage_promote_quickly(b, true));
+    CHECK(b->tier == BUFFER_SMALL && holds_pattern(b, 0, 10) && buffer_check(b));
     close_buffer();
 }
 
@@ -1770,6 +1818,8 @@ static const struct check_test tests[] = {
     TEST(promotion_keeps_contents),
     TEST(retired_blocks_live_until_the_end),
     TEST(only_the_last_retired_block_is_kept),
+    TEST(promotion_to_a_warm_range_is_quick),
+    TEST(promotion_is_not_quick_where_more_is_to_be_done),
     TEST(a_pinned_block_is_not_promoted),
     TEST(refused_promotion_is_no_error),
     TEST(without_reservations_all_sizes_live_on_the_heap),

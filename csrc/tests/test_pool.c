@@ -120,6 +120,30 @@ static void the_last_given_is_taken_first(void)
     close_pool();
 }
 
+/* Only where nothing is left to do: it is large enough, committed, and nothing of it was offered. */
+static void a_warm_range_is_taken_as_it_is(void)
+{
+    struct pool *pool = open_pool(8 * MIB, 16 * MIB);
+    CHECK(pool_take_warm(pool, 1) == NULL);
+    struct range range = take(pool, 1);
+    const char *base = range.base;
+    use(&range, 64 * KIB);
+    pool_give(pool, &range);
+    CHECK(pool_take_warm(pool, 64 * KIB + 1) == NULL);
+    pool->reservation = 16 * MIB;
+    CHECK(pool_take_warm(pool, 1) == NULL);
+    pool->reservation = 8 * MIB;
+    pool->idle[0].range.dirty = MIB; /* as if it had been discarded from the committed end on */
+    CHECK(pool_take_warm(pool, 1) == NULL);
+    pool->idle[0].range.dirty = 64 * KIB;
+    CHECK(pool->idle_count == 1 && pool->idle_bytes == 64 * KIB);
+    range = *pool_take_warm(pool, 64 * KIB);
+    CHECK(range.base == base && range.committed == 64 * KIB && range.dirty == 64 * KIB);
+    CHECK(pool->idle_count == 0 && pool->idle_bytes == 0);
+    pool_discard(pool, &range);
+    close_pool();
+}
+
 static void an_idle_range_that_is_too_small_waits(void)
 {
     struct pool *pool = open_pool(MIB, 16 * MIB);
@@ -1056,6 +1080,7 @@ static const struct check_test tests[] = {
     TEST(odd_default_sizes_are_rounded),
     TEST(what_was_given_is_taken_again),
     TEST(the_last_given_is_taken_first),
+    TEST(a_warm_range_is_taken_as_it_is),
     TEST(an_idle_range_that_is_too_small_waits),
     TEST(ranges_below_the_default_are_not_kept),
     TEST(lesser_idle_ranges_go),
