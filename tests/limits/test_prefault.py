@@ -77,8 +77,8 @@ def test_the_helper_is_ahead_of_the_writer(latency: str) -> None:
     if not growable.capabilities()["query_resident"]:
         sys.exit()
     b = fill(Buffer(), 6 * MIB)
-    assert becomes_resident_past(b, MIB // page), resident_past(b)
-    assert resident_past(b) <= 12 * MIB // page
+    assert becomes_resident_past(b, MIB // 2 // page), resident_past(b)
+    assert resident_past(b) <= 4 * MIB // page
     assert b == pattern(64 << 10) * 96
     """
     )
