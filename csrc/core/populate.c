@@ -141,11 +141,13 @@ order(struct buffer *b, size_t position, size_t to, size_t step, size_t lot)
     b->ordered = wanted.place;
 }
 
-/* It takes a moment until a helper is at work. What the writer needs meanwhile it does itself. */
+/* It takes a moment until a helper is at work. What the writer needs meanwhile it does itself, unless
+ * no step may take as long as that. */
 static bool
 needs_head_start(const struct buffer *b, size_t used)
 {
-    return b->ordered == 0 && is_ahead(b) && b->populated < used + GROWTH_PREFAULT_STEP;
+    bool can = is_ahead(b) && !b->env->pool->low_latency;
+    return can && b->ordered == 0 && b->populated < used + GROWTH_PREFAULT_STEP;
 }
 
 static void
