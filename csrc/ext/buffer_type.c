@@ -101,7 +101,7 @@ Buffer_call_type(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
 static bool
 fill_with_few(BufferObject *self, PyObject *source)
 {
-    if (!PyBytes_CheckExact(source) || PyBytes_GET_SIZE(source) >= SMALL_BLOCK)
+    if (!PyBytes_CheckExact(source) || PyBytes_GET_SIZE(source) >= BUFFER_BLOCK)
         return false;
     size_t n = (size_t)PyBytes_GET_SIZE(source);
     if (n > 0)
