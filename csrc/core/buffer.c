@@ -1,8 +1,9 @@
 /* buffer.c - the slow paths: growing, shrinking, the lent tail, and the invariants.
  *
- * What a reader would get wrong: bytes past the end are not known to be zero. Those below
- * storage.dirty may be old contents, so whatever exposes bytes without writing them goes through
- * clear_tail; and clear_tail must not touch the others, or a large zeroed buffer would cost memory.
+ * What a reader would get wrong: bytes past the end are not known to be zero. Those below a range's
+ * `dirty`, and all of a block, may be old contents, so whatever exposes bytes without writing them
+ * goes through clear_tail; and clear_tail must not touch the others, or a large zeroed buffer would
+ * cost memory.
  */
 #include "buffer.h"
 
@@ -12,24 +13,29 @@
 #include "storage.h"
 
 void
-buffer_init(struct buffer *b, struct buffer_env *env, char *block, size_t block_size)
-{
-    memset(b, 0, sizeof *b);
-    b->env = env;
-    b->start = block;
-    b->storage = (struct range){.base = block, .size = block_size, .committed = block_size,
-                                .dirty = block_size};
-    b->limit = block_size - 1;
-    b->capacity = BUFFER_NO_CAPACITY;
-    b->displaced = -1;
-    b->tier = BUFFER_SMALL;
-    block[0] = 0;
-}
-
-void
 buffer_free(struct buffer *b)
 {
     storage_free(b);
+    rest_free(b);
+}
+
+void
+buffer_reset(struct buffer *b)
+{
+    struct buffer_rest *rest = b->rest;
+    storage_free(b);
+    buffer_init(b, b->env);
+    b->rest = rest;
+    rest_clear(b);
+    rest_drop(b);
+}
+
+void
+buffer_release(struct buffer *b)
+{
+    buffer_reset(b);
+    b->released = true;
+    b->limit = 0;
 }
 
 static size_t
@@ -51,7 +57,7 @@ check_state(const struct buffer *b)
 static int
 place_capacity(struct buffer *b, size_t capacity)
 {
-    if (capacity < b->storage.size)
+    if (capacity < buffer_size(b))
         return BUFFER_OK;
     if (capacity < BUFFER_PROMOTE_AT)
         return storage_relocate(b, capacity, STORAGE_HEAP, false);
@@ -66,10 +72,13 @@ buffer_set_capacity(struct buffer *b, size_t capacity)
 {
     if (capacity > BUFFER_MAX / 4)
         return storage_fail(b, BUFFER_TOO_LARGE, capacity, 0);
-    b->capacity = capacity;
-    int error = place_capacity(b, capacity);
+    int error = buffer_need_rest(b);
     if (error != BUFFER_OK)
-        b->capacity = BUFFER_NO_CAPACITY;
+        return error;
+    b->rest->capacity = capacity;
+    error = place_capacity(b, capacity);
+    if (error != BUFFER_OK)
+        b->rest->capacity = BUFFER_NO_CAPACITY;
     storage_refresh(b);
     return error;
 }
@@ -79,8 +88,8 @@ buffer_capacity(const struct buffer *b)
 {
     if (b->released)
         return 0;
-    size_t room = b->storage.size - buffer_offset(b) - 1;
-    return room < b->capacity ? room : b->capacity;
+    size_t room = buffer_size(b) - buffer_offset(b) - 1;
+    return room < b->rest->capacity ? room : b->rest->capacity;
 }
 
 size_t
@@ -88,9 +97,15 @@ buffer_committed(const struct buffer *b)
 {
     if (b->released)
         return 0;
-    size_t accessible = b->storage.committed - buffer_offset(b);
+    size_t accessible = buffer_accessible(b) - buffer_offset(b);
     size_t capacity = buffer_capacity(b);
     return accessible < capacity ? accessible : capacity;
+}
+
+size_t
+buffer_memory(const struct buffer *b)
+{
+    return b->released ? 0 : buffer_accessible(b) - b->rest->given_back;
 }
 
 /* Growing. */
@@ -98,21 +113,22 @@ buffer_committed(const struct buffer *b)
 static bool
 fits_in_place(const struct buffer *b, size_t need)
 {
-    return need < b->storage.size - buffer_offset(b);
+    return need < buffer_size(b) - buffer_offset(b);
 }
 
 /* Worth it only when the gap has paid for the copy. */
 static bool
 fits_after_slide(const struct buffer *b, size_t need)
 {
-    return need < b->storage.size && buffer_offset(b) > b->length;
+    return need < buffer_size(b) && buffer_offset(b) > b->length;
 }
 
 static int
 make_room(struct buffer *b, size_t need)
 {
-    int error = fits_after_slide(b, need) ? storage_slide(b) : BUFFER_PINNED;
-    if (error == BUFFER_OK || b->capacity != BUFFER_NO_CAPACITY)
+    int error = fits_after_slide(b, need) ? storage_slide(b)
+                                          : storage_fail(b, BUFFER_PINNED, need, 0);
+    if (error == BUFFER_OK || b->rest->capacity != BUFFER_NO_CAPACITY)
         return error; /* with a capacity, should_slide keeps a slide possible; it may be refused */
     return storage_relocate(b, need, STORAGE_BY_SIZE, false);
 }
@@ -126,7 +142,7 @@ buffer_grow(struct buffer *b, size_t extra, bool movable)
     if (extra > BUFFER_MAX - b->length)
         return storage_fail(b, BUFFER_TOO_LARGE, extra, 0);
     size_t need = b->length + extra;
-    if (need > b->capacity)
+    if (need > b->rest->capacity)
         return storage_fail(b, BUFFER_AT_CAPACITY, need, 0);
     if (!fits_in_place(b, need)) {
         if (!movable)
@@ -146,9 +162,17 @@ buffer_grow(struct buffer *b, size_t extra, bool movable)
 void
 buffer_promote(struct buffer *b, bool retire)
 {
-    if (b->tier == BUFFER_RESERVED || b->pinned || b->capacity != BUFFER_NO_CAPACITY)
+    if (b->tier == BUFFER_RESERVED || b->pinned || b->rest->capacity != BUFFER_NO_CAPACITY)
         return;
     (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
+}
+
+/* Where the bytes begin that read as zero: at the end of the storage in a block. */
+static const char *
+clean_from(const struct buffer *b)
+{
+    size_t dirty = b->tier == BUFFER_RESERVED ? b->rest->storage.dirty : buffer_size(b);
+    return buffer_base(b) + dirty;
 }
 
 /* Zeroes what may be old contents in the n bytes past the end, and in the one after them, so that a
@@ -157,10 +181,10 @@ static void
 clear_tail(struct buffer *b, size_t n)
 {
     char *tail = b->start + b->length;
-    char *dirty = b->storage.base + b->storage.dirty;
+    const char *clean = clean_from(b);
     poison_open(tail, tail + n + 1);
-    if (tail < dirty)
-        memset(tail, 0, (size_t)(dirty - tail) <= n ? (size_t)(dirty - tail) : n + 1);
+    if (tail < clean)
+        memset(tail, 0, (size_t)(clean - tail) <= n ? (size_t)(clean - tail) : n + 1);
 }
 
 int
@@ -192,12 +216,12 @@ buffer_open_gap(struct buffer *b, size_t at, size_t n, bool movable)
 
 /* Shrinking. */
 
-/* Remembers that everything up to the present end may be old contents from now on. */
+/* Remembers that everything up to `end` may be old contents from now on. */
 static void
 mark_dirty(struct buffer *b, size_t end)
 {
-    if (b->storage.dirty < end)
-        b->storage.dirty = end;
+    if (b->tier == BUFFER_RESERVED && b->rest->storage.dirty < end)
+        b->rest->storage.dirty = end;
 }
 
 static void
@@ -213,8 +237,8 @@ set_length(struct buffer *b, size_t length)
 static void
 shrink_block(struct buffer *b)
 {
-    bool wasteful = b->storage.size > 4096 && b->length < b->storage.size / 4;
-    if (b->tier == BUFFER_HEAP && wasteful && !b->pinned && b->capacity == BUFFER_NO_CAPACITY)
+    bool wasteful = buffer_size(b) > 4096 && b->length < buffer_size(b) / 4;
+    if (b->tier == BUFFER_HEAP && wasteful && !b->pinned && b->rest->capacity == BUFFER_NO_CAPACITY)
         (void)storage_relocate(b, b->length, STORAGE_HEAP, false);
 }
 
@@ -224,10 +248,10 @@ static size_t
 commit_after_shrink(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
-    size_t origin = growth_round_down(b->given_back, GROWTH_COMMIT_BLOCK);
-    size_t used = used_end(b) + 1 - origin, committed = b->storage.committed - origin;
+    size_t origin = growth_round_down(b->rest->given_back, GROWTH_COMMIT_BLOCK);
+    size_t used = used_end(b) + 1 - origin, committed = buffer_accessible(b) - origin;
     if (growth_fills(used, committed))
-        return b->storage.committed;
+        return origin + committed;
     return origin + growth_commit_after_shrink(used, committed, pool_slack(pool),
                                                pool->info.page_size);
 }
@@ -261,9 +285,9 @@ should_slide(const struct buffer *b)
     size_t offset = buffer_offset(b);
     if (b->pinned || offset == 0)
         return false;
-    if (b->capacity != BUFFER_NO_CAPACITY)
-        return offset + b->capacity + 1 > b->storage.size;
-    return b->length == 0 || (offset > b->storage.size / 2 && offset > b->length);
+    if (b->rest->capacity != BUFFER_NO_CAPACITY)
+        return offset + b->rest->capacity + 1 > buffer_size(b);
+    return b->length == 0 || (offset > buffer_size(b) / 2 && offset > b->length);
 }
 
 void
@@ -290,15 +314,14 @@ buffer_fit(struct buffer *b, bool movable)
     if (error != BUFFER_OK)
         return error;
     size_t page = b->env->pool->info.page_size;
-    bool may_move = movable && !b->pinned && b->capacity == BUFFER_NO_CAPACITY;
+    bool may_move = movable && !b->pinned && b->rest->capacity == BUFFER_NO_CAPACITY;
     if (may_move && b->length < BUFFER_PROMOTE_AT && b->tier != BUFFER_SMALL)
         return storage_relocate(b, b->length, STORAGE_HEAP, false);
     if (may_move && b->tier == BUFFER_HEAP)
         return storage_relocate(b, b->length, STORAGE_HEAP, false);
     if (movable)
         storage_take_back_tail(b);
-    size_t end = b->lent > used_end(b) ? b->lent : used_end(b);
-    storage_decommit_tail(b, growth_round_up(end + 1, page));
+    storage_decommit_tail(b, growth_round_up(storage_taken(b) + 1, page));
     return BUFFER_OK;
 }
 
@@ -310,18 +333,21 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
     int error = check_state(b);
     if (error == BUFFER_OK)
         error = buffer_ensure(b, n, movable);
+    if (error == BUFFER_OK)
+        error = buffer_need_rest(b); /* last, since a move may give it up */
     if (error != BUFFER_OK)
         return error;
     if (movable)
         storage_take_back_tail(b);
     clear_tail(b, n);
-    b->lent_from = used_end(b);
-    b->lent_left = n;
+    struct buffer_rest *rest = b->rest;
+    rest->lent_from = used_end(b);
+    rest->lent_left = n;
     /* A longer tail that was lent before may still be in somebody's hands. */
-    if (b->lent < b->lent_from + n)
-        b->lent = b->lent_from + n;
-    mark_dirty(b, b->lent);
-    b->displaced = -1;
+    if (rest->lent < rest->lent_from + n)
+        rest->lent = rest->lent_from + n;
+    mark_dirty(b, rest->lent);
+    rest->displaced = -1;
     *tail = b->start + b->length;
     return BUFFER_OK;
 }
@@ -329,7 +355,7 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
 size_t
 buffer_lent(const struct buffer *b)
 {
-    return b->lent_from == used_end(b) ? b->lent_left : 0;
+    return b->rest->lent_from == used_end(b) ? b->rest->lent_left : 0;
 }
 
 /* The terminator stands on the first lent byte, which is kept aside until it is taken in. Never while
@@ -337,10 +363,11 @@ buffer_lent(const struct buffer *b)
 void
 buffer_settle(struct buffer *b)
 {
-    if (b->lent <= used_end(b) || b->displaced >= 0)
+    struct buffer_rest *rest = b->rest;
+    if (rest->lent <= used_end(b) || rest->displaced >= 0)
         return;
     if (buffer_lent(b) > 0)
-        b->displaced = (int16_t)(unsigned char)b->start[b->length];
+        rest->displaced = (int16_t)(unsigned char)b->start[b->length];
     b->start[b->length] = 0;
 }
 
@@ -354,13 +381,14 @@ buffer_advance(struct buffer *b, size_t n)
         return BUFFER_OK;
     if (n > buffer_lent(b))
         return storage_fail(b, BUFFER_NOT_LENT, n, 0);
-    if (b->displaced >= 0)
-        b->start[b->length] = (char)b->displaced;
-    b->displaced = -1;
+    struct buffer_rest *rest = b->rest;
+    if (rest->displaced >= 0)
+        b->start[b->length] = (char)rest->displaced;
+    rest->displaced = -1;
     b->length += n;
-    b->lent_from += n;
-    b->lent_left -= n;
-    if (b->lent_left == 0)
+    rest->lent_from += n;
+    rest->lent_left -= n;
+    if (rest->lent_left == 0)
         b->start[b->length] = 0;
     return BUFFER_OK;
 }
@@ -368,11 +396,27 @@ buffer_advance(struct buffer *b, size_t n)
 void
 buffer_end_lending(struct buffer *b)
 {
-    b->lent_left = 0;
-    b->displaced = -1;
+    if (!buffer_has_rest(b))
+        return;
+    b->rest->lent_left = 0;
+    b->rest->displaced = -1;
 }
 
 /* Freezing. */
+
+/* The gap is not accessible as it is. */
+static int
+protect(struct buffer *b)
+{
+    char *from = b->rest->storage.base + b->rest->given_back;
+    size_t size = b->rest->storage.committed - b->rest->given_back;
+    populate_stop(b);
+    int error = vmem_protect(from, size, VMEM_READ);
+    if (error == 0)
+        return BUFFER_OK;
+    (void)vmem_commit(from, size); /* some pages may be protected already */
+    return storage_fail(b, BUFFER_SYSTEM, b->rest->storage.committed, error);
+}
 
 int
 buffer_freeze(struct buffer *b)
@@ -381,20 +425,10 @@ buffer_freeze(struct buffer *b)
     if (error != BUFFER_OK)
         return error == BUFFER_FROZEN ? BUFFER_OK : error;
     buffer_settle(b);
-    if (b->tier == BUFFER_RESERVED) {
-        struct range *storage = &b->storage;
-        populate_stop(b);
-        int system_error = vmem_protect(storage->base + b->given_back,
-                                        storage->committed - b->given_back, VMEM_READ);
-        if (system_error != 0) {
-            /* Some pages may be protected already. */
-            (void)vmem_commit(storage->base + b->given_back, storage->committed - b->given_back);
-            return storage_fail(b, BUFFER_SYSTEM, storage->committed, system_error);
-        }
-    }
-    /* Without a lent tail nothing writes a terminator any more, which would fault. */
-    b->lent = b->lent_from = b->lent_left = 0;
-    b->displaced = -1;
+    error = b->tier == BUFFER_RESERVED ? protect(b) : BUFFER_OK;
+    if (error != BUFFER_OK)
+        return error;
+    rest_forget_tail(b); /* without one nothing writes a terminator any more, which would fault */
     b->frozen = true;
     b->limit = b->length;
     return BUFFER_OK;
@@ -407,22 +441,21 @@ buffer_page_count(const struct buffer *b)
 {
     if (b->tier != BUFFER_RESERVED)
         return 0;
-    return b->storage.committed / b->env->pool->info.page_size;
+    return buffer_accessible(b) / b->env->pool->info.page_size;
 }
 
 int
 buffer_page_map(struct buffer *b, unsigned char *pages)
 {
-    size_t page = b->env->pool->info.page_size;
-    size_t first = b->given_back / page;
     size_t count = buffer_page_count(b);
     if (count == 0)
         return BUFFER_OK;
+    size_t page = b->env->pool->info.page_size, gap = b->rest->given_back;
+    size_t first = gap / page, size = (count - first) * page;
     memset(pages, BUFFER_PAGE_RESERVED, count);
-    int error = vmem_query_resident(b->storage.base + b->given_back, (count - first) * page,
-                                    pages + first);
+    int error = vmem_query_resident(b->rest->storage.base + gap, size, pages + first);
     if (error != 0)
-        return storage_fail(b, BUFFER_SYSTEM, (count - first) * page, error);
+        return storage_fail(b, BUFFER_SYSTEM, size, error);
     for (size_t i = first; i < count; i++)
         pages[i] = pages[i] ? BUFFER_PAGE_RESIDENT : BUFFER_PAGE_COMMITTED;
     return BUFFER_OK;
@@ -431,29 +464,42 @@ buffer_page_map(struct buffer *b, unsigned char *pages)
 /* The invariants. */
 
 static bool
+check_block(const struct buffer *b)
+{
+    const struct buffer_rest *rest = b->rest;
+    return rest->storage.base == NULL && rest->storage.committed == 0 && rest->given_back == 0 &&
+           rest->populated == 0 && !rest->ordered;
+}
+
+static bool
+check_range(const struct buffer *b)
+{
+    const struct range *s = &b->rest->storage;
+    size_t page = b->env->pool->info.page_size, gap = b->rest->given_back;
+    return buffer_has_rest(b) && s->base != NULL && s->committed <= s->size &&
+           s->committed % page == 0 && s->size % page == 0 && gap % page == 0 &&
+           gap <= buffer_offset(b);
+}
+
+static bool
 check_storage(const struct buffer *b)
 {
-    const struct range *s = &b->storage;
-    size_t page = b->env->pool->info.page_size;
-    if (s->base == NULL || s->committed > s->size || b->start < s->base)
+    if (buffer_base(b) == NULL || b->start < buffer_base(b))
         return false;
-    if (b->tier != BUFFER_RESERVED)
-        return s->committed == s->size && s->dirty == s->size && b->given_back == 0;
-    return s->committed % page == 0 && s->size % page == 0 && b->given_back % page == 0 &&
-           b->given_back <= buffer_offset(b);
+    return b->tier == BUFFER_RESERVED ? check_range(b) : check_block(b);
 }
 
 static bool
 check_clean_sample(const struct buffer *b)
 {
     /* Only the first page past the dirty end: reading all of it would cost what it guards. */
-    size_t begin = b->storage.dirty > used_end(b) ? b->storage.dirty : used_end(b);
-    size_t end = begin + 4096 < b->storage.committed ? begin + 4096 : b->storage.committed;
+    const char *end = b->start + b->length, *limit = buffer_base(b) + buffer_accessible(b);
+    const char *from = clean_from(b) > end ? clean_from(b) : end;
 #ifdef POISON_ENABLED
-    end = begin;
+    limit = from;
 #endif
-    for (size_t i = begin; i < end; i++)
-        if (b->storage.base[i] != 0)
+    for (const char *at = from; at < limit && at < from + 4096; at++)
+        if (*at != 0)
             return false;
     return true;
 }
@@ -465,11 +511,12 @@ buffer_check(const struct buffer *b)
         return b->length == 0 && b->limit == 0;
     if (!check_storage(b))
         return false;
-    if (used_end(b) + 1 > b->storage.committed || (b->start[b->length] != 0 && b->lent <= used_end(b)))
+    if (used_end(b) + 1 > buffer_accessible(b) ||
+        (b->start[b->length] != 0 && b->rest->lent <= used_end(b)))
         return false;
-    if (b->length > b->limit || b->limit > b->capacity)
+    if (b->length > b->limit || b->limit > b->rest->capacity)
         return false;
-    if (buffer_offset(b) + b->limit + 1 > b->storage.committed)
+    if (buffer_offset(b) + b->limit + 1 > buffer_accessible(b))
         return false;
     return check_clean_sample(b);
 }

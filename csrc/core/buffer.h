@@ -2,11 +2,13 @@
  *
  * A buffer's bytes stand in one of three tiers:
  *
- *     small     a block inside the owner's object, never freed here
+ *     small     a block inside the struct, which thus must not move
  *     heap      a block from the environment's allocator
  *     reserved  a range of addresses whose first pages are committed
  *
- * and in the storage they stand like this:
+ * What only a reserved buffer needs, or one with a lent tail, a capacity or a name, is in a block of
+ * its own: see rest.h. In the storage the bytes stand like this (`dirty` is in rest->storage; a block
+ * is committed and dirty as a whole):
  *
  *     base      start                start+length        start+limit    base+committed   base+size
  *       |  gap    |  bytes in use      |0| accessible ...      |0|            |  reserved   |
@@ -15,7 +17,7 @@
  *   - everything up to start[limit] is accessible, and start[length] is zero but for a lent tail that
  *     was not settled;
  *   - length <= limit <= capacity;
- *   - bytes of [base + storage.dirty, base + storage.committed) past start + length read as zero;
+ *   - bytes of [base + dirty, base + committed) past start + length read as zero;
  *   - the last accessible byte is never lent, so a reader that runs on to a zero finds one.
  *
  * Every function that can fail returns 0 or an enum buffer_error, and leaves contents, length and
@@ -39,9 +41,8 @@
 
 #include "env.h"
 #include "poison.h"
-#include "range.h"
+#include "rest.h"
 
-#define BUFFER_NO_CAPACITY ((size_t)-1)
 /* Leaves room for the terminator and for pointer differences. */
 #define BUFFER_MAX ((size_t)PTRDIFF_MAX - 1)
 
@@ -52,6 +53,9 @@ enum {
     BUFFER_PROMOTE_SURELY_AT = 128 * 1024
 };
 
+enum { BUFFER_BLOCK = 24 /* bytes of the small block, the terminator among them */ };
+
+/* With some of them the environment's failed_size and system_error tell more, until the next call. */
 enum buffer_error {
     BUFFER_OK,
     BUFFER_TOO_LARGE,     /* more than BUFFER_MAX bytes */
@@ -75,42 +79,42 @@ struct buffer {
     char *start;
     size_t length;
     size_t limit;
-    struct range storage; /* a block has size == committed == dirty */
-    size_t given_back;    /* offset below which the gap's pages are decommitted */
-    size_t populated;     /* offset up to which memory was asked for before it was written */
-    size_t lent;          /* offset up to which somebody may write to a lent tail */
-    size_t lent_from;     /* where the end must be for buffer_advance to take bytes in, */
-    size_t lent_left;     /* and how many of them */
-    size_t capacity;      /* the hard limit, or BUFFER_NO_CAPACITY */
     struct buffer_env *env;
-    const char *name;     /* borrowed; NULL for none */
-    char *retired;        /* the block that a promotion for an export left behind */
-    size_t failed_size;   /* with the last error */
-    int system_error;     /* with the last error */
-    int16_t displaced;    /* the lent byte under the terminator, or -1 */
+    struct buffer_rest *rest; /* &buffer_no_rest but where there is a need for more */
+    union {
+        char block[BUFFER_BLOCK]; /* small */
+        struct {
+            char *base;
+            size_t size;
+        } heap;
+    };
     unsigned char tier;
     unsigned char huge;
-    bool ordered; /* the helper thread may be at work on the pages */
     bool pinned; /* the address was given out as a number */
     bool frozen;
     bool released;
 };
 
-/* Makes an empty buffer over `block`, which lives as long as the buffer does. */
-void buffer_init(struct buffer *b, struct buffer_env *env, char *block, size_t block_size);
+/* A rest of its own, to which can be written from then on. */
+int buffer_need_rest(struct buffer *b);
 
 /* Gives an empty, new buffer its capacity, and storage that will never move. */
 int buffer_set_capacity(struct buffer *b, size_t capacity);
 
-/* Frees all storage. Only buffer_init may follow. */
+/* Frees all storage, and the rest. Only buffer_init may follow. */
 void buffer_free(struct buffer *b);
+
+/* Frees all storage; what is left is as new, or refuses everything. The name and the holder stay. */
+void buffer_reset(struct buffer *b);
+void buffer_release(struct buffer *b);
 
 /* The slow path of buffer_ensure. */
 int buffer_grow(struct buffer *b, size_t extra, bool movable);
 
 /* Moves small and heap contents into a reservation, because somebody is about to learn the
  * address. Where no reservation can be had they stay, and that is no error. `retire` keeps the old
- * block until buffer_free, for readers that still hold its address. */
+ * block until buffer_free, for readers that still hold its address; the small block keeps its bytes
+ * in any case. */
 void buffer_promote(struct buffer *b, bool retire);
 
 /* Shortens to `length`. Never fails. */
@@ -152,6 +156,9 @@ int buffer_freeze(struct buffer *b);
 size_t buffer_capacity(const struct buffer *b);
 size_t buffer_committed(const struct buffer *b);
 
+/* Bytes of memory behind the contents: of the block, or committed and not given back. */
+size_t buffer_memory(const struct buffer *b);
+
 /* What stands behind the pages of the storage up to the committed end. */
 enum buffer_page { BUFFER_PAGE_RESERVED, BUFFER_PAGE_COMMITTED, BUFFER_PAGE_RESIDENT };
 
@@ -164,10 +171,55 @@ int buffer_page_map(struct buffer *b, unsigned char *pages);
 /* The invariants above. */
 bool buffer_check(const struct buffer *b);
 
+/* Makes an empty buffer. */
+static inline void
+buffer_init(struct buffer *b, struct buffer_env *env)
+{
+    b->start = b->block;
+    b->length = 0;
+    b->limit = BUFFER_BLOCK - 1;
+    b->env = env;
+    b->rest = rest_none();
+    b->block[0] = 0;
+    b->tier = BUFFER_SMALL;
+    b->huge = BUFFER_HUGE_AUTO;
+    b->pinned = b->frozen = b->released = false;
+}
+
+static inline bool
+buffer_has_rest(const struct buffer *b)
+{
+    return b->rest != &buffer_no_rest;
+}
+
+/* The storage: where it begins, its size, and how much of that is accessible. */
+
+static inline char *
+buffer_base(const struct buffer *b)
+{
+    if (b->tier == BUFFER_RESERVED)
+        return b->rest->storage.base;
+    return b->tier == BUFFER_HEAP ? b->heap.base : (char *)b->block;
+}
+
+static inline size_t
+buffer_size(const struct buffer *b)
+{
+    if (b->tier == BUFFER_RESERVED)
+        return b->rest->storage.size;
+    return b->tier == BUFFER_HEAP ? b->heap.size : BUFFER_BLOCK;
+}
+
+static inline size_t
+buffer_accessible(const struct buffer *b)
+{
+    return b->tier == BUFFER_RESERVED ? b->rest->storage.committed : buffer_size(b);
+}
+
 static inline size_t
 buffer_offset(const struct buffer *b)
 {
-    return (size_t)(b->start - b->storage.base);
+    return (size_t)(b->start - buffer_base(b));
 }
 
 /* Room for `extra` more bytes, so that nothing up to them can fail. */

@@ -35,7 +35,9 @@ struct buffer_env {
     /* Called after the committed size of a reservation changed; 0 when it is given up. */
     void (*committed)(void *context, const void *base, size_t committed);
     void *context;
-    struct pool *pool; /* private to core/ */
+    struct pool *pool;  /* private to core/ */
+    size_t failed_size; /* with the last error of any buffer: see enum buffer_error */
+    int system_error;
 };
 
 /* 0, the system's error code, or ENV_NO_MEMORY. */

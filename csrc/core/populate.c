@@ -25,7 +25,7 @@ larger(size_t a, size_t b)
 static bool
 is_background(const struct buffer *b)
 {
-    return b->tier == BUFFER_RESERVED && !b->storage.lazy &&
+    return b->tier == BUFFER_RESERVED && !b->rest->storage.lazy &&
            b->env->pool->prefault == ENV_PREFAULT_BACKGROUND;
 }
 
@@ -34,7 +34,7 @@ static bool
 has_huge_pages(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
-    if (b->storage.huge)
+    if (b->rest->storage.huge)
         return true;
     bool refused = b->huge == BUFFER_HUGE_NEVER || pool->low_latency;
     return pool->info.thp == VMEM_THP_ALWAYS && !refused;
@@ -44,8 +44,8 @@ static bool
 is_ahead(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
-    return b->tier == BUFFER_RESERVED && !b->storage.lazy && pool->prefault != ENV_PREFAULT_OFF &&
-           pool->info.can_populate && !has_huge_pages(b);
+    return b->tier == BUFFER_RESERVED && !b->rest->storage.lazy &&
+           pool->prefault != ENV_PREFAULT_OFF && pool->info.can_populate && !has_huge_pages(b);
 }
 
 /* Contents shorter than this get their pages when they are written. */
@@ -58,13 +58,13 @@ first_ahead(const struct buffer *b)
 size_t
 populate_edge(const struct buffer *b)
 {
-    size_t passed = larger(used_end(b), b->lent) + 1, edge = (size_t)-1;
+    size_t passed = larger(used_end(b), b->rest->lent) + 1, edge = (size_t)-1;
     if (is_background(b) && b->length >= GROWTH_PREFAULT_FROM)
         return growth_round_up(passed + 1, GROWTH_PREFAULT_PACE);
     if (is_background(b))
         edge = buffer_offset(b) + GROWTH_PREFAULT_FROM;
-    if (is_ahead(b) && edge > b->populated)
-        edge = larger(b->populated, buffer_offset(b) + first_ahead(b));
+    if (is_ahead(b) && edge > b->rest->populated)
+        edge = larger(b->rest->populated, buffer_offset(b) + first_ahead(b));
     return larger(passed, edge);
 }
 
@@ -82,11 +82,11 @@ static void
 populate_step(struct buffer *b, size_t need)
 {
     const struct pool *pool = b->env->pool;
-    const struct range *storage = &b->storage;
+    const struct range *storage = &b->rest->storage;
     size_t page = pool->info.page_size, end = buffer_offset(b) + need + 1;
-    if (need < first_ahead(b) || end <= b->populated)
+    if (need < first_ahead(b) || end <= b->rest->populated)
         return;
-    size_t from = larger(b->populated, b->given_back);
+    size_t from = larger(b->rest->populated, b->rest->given_back);
     if (end - from > GROWTH_POPULATE_MOST)
         from = larger(from, growth_round_up(used_end(b) + 1, page)); /* the rest was written */
     if (end <= from || end - from > GROWTH_POPULATE_MOST)
@@ -95,7 +95,7 @@ populate_step(struct buffer *b, size_t need)
     if (to > storage->committed)
         to = storage->committed;
     (void)vmem_populate(storage->base + from, to - from);
-    b->populated = to;
+    b->rest->populated = to;
 }
 
 /* By the helper. */
@@ -103,12 +103,12 @@ populate_step(struct buffer *b, size_t need)
 static void
 order(struct buffer *b, size_t end, size_t to)
 {
-    char *base = b->storage.base;
+    char *base = b->rest->storage.base;
     bool huge = has_huge_pages(b);
     size_t step = huge ? GROWTH_COMMIT_BLOCK : GROWTH_PREFAULT_STEP;
     size_t page = b->env->pool->info.page_size;
     size_t position = growth_round_up(end, step > page ? step : page);
-    size_t from = larger(b->populated, position);
+    size_t from = larger(b->rest->populated, position);
     if (from >= to)
         return;
     struct vmem_prefault wanted = {.owner = base, .position = base + position,
@@ -116,8 +116,8 @@ order(struct buffer *b, size_t end, size_t to)
                                    .step = step > page ? step : page};
     if (vmem_prefault(&wanted) != 0)
         return;
-    b->populated = to;
-    b->ordered = true;
+    b->rest->populated = to;
+    b->rest->ordered = true;
 }
 
 /* The helper is told of the end even when it has orders enough, so that it does not waste its time on
@@ -126,8 +126,9 @@ static void
 prefault(struct buffer *b, size_t need)
 {
     size_t end = buffer_offset(b) + need + 1;
-    size_t most = b->capacity == BUFFER_NO_CAPACITY ? b->storage.size
-                                                    : buffer_offset(b) + b->capacity + 1;
+    const struct buffer_rest *rest = b->rest;
+    size_t most = rest->capacity == BUFFER_NO_CAPACITY ? rest->storage.size
+                                                       : buffer_offset(b) + rest->capacity + 1;
     size_t to = growth_round_up(end + growth_prefault_extra(need), GROWTH_COMMIT_BLOCK);
     most = growth_round_up(most, b->env->pool->info.page_size);
     to = storage_commit_ahead(b, to < most ? to : most);
@@ -150,8 +151,8 @@ populate_ahead(struct buffer *b, size_t need)
 static void
 note_populated(struct buffer *b)
 {
-    struct range *storage = &b->storage;
-    size_t end = b->populated < storage->committed ? b->populated : storage->committed;
+    struct range *storage = &b->rest->storage;
+    size_t end = b->rest->populated < storage->committed ? b->rest->populated : storage->committed;
     if (storage->dirty < end)
         storage->dirty = end;
 }
@@ -159,16 +160,16 @@ note_populated(struct buffer *b)
 void
 populate_skip(struct buffer *b, size_t end)
 {
-    if (b->ordered)
-        vmem_prefault_stop(b->storage.base, b->storage.base + end);
+    if (b->rest->ordered)
+        vmem_prefault_stop(b->rest->storage.base, b->rest->storage.base + end);
 }
 
 void
 populate_stop(struct buffer *b)
 {
-    if (b->ordered)
-        vmem_prefault_stop(b->storage.base, NULL);
-    b->ordered = false;
+    if (b->rest->ordered)
+        vmem_prefault_stop(b->rest->storage.base, NULL);
+    b->rest->ordered = false;
     note_populated(b);
-    b->populated = 0;
+    b->rest->populated = 0;
 }

@@ -10,32 +10,27 @@
 #include "pool.h"
 #include "populate.h"
 
-struct place {
-    struct range storage;
-    enum buffer_tier tier;
-};
-
 int
 storage_fail(struct buffer *b, enum buffer_error error, size_t size, int system_error)
 {
-    b->failed_size = size;
-    b->system_error = system_error;
+    b->env->failed_size = size;
+    b->env->system_error = system_error;
     return (int)error;
 }
 
 void
 storage_notify(const struct buffer *b)
 {
-    const struct range *storage = &b->storage;
+    const struct range *storage = &b->rest->storage;
     if (b->tier == BUFFER_RESERVED && !storage->lazy && b->env->committed != NULL)
-        b->env->committed(b->env->context, storage->base, storage->committed - b->given_back);
+        b->env->committed(b->env->context, storage->base, storage->committed - b->rest->given_back);
 }
 
 static void
-notify_gone(const struct buffer *b)
+notify_gone(const struct buffer_env *env, const struct range *storage)
 {
-    if (b->tier == BUFFER_RESERVED && !b->storage.lazy && b->env->committed != NULL)
-        b->env->committed(b->env->context, b->storage.base, 0);
+    if (!storage->lazy && env->committed != NULL)
+        env->committed(env->context, storage->base, 0);
 }
 
 static size_t
@@ -47,34 +42,32 @@ used_end(const struct buffer *b)
 void
 storage_refresh(struct buffer *b)
 {
-    size_t accessible = b->storage.committed - buffer_offset(b) - 1;
+    size_t accessible = buffer_accessible(b) - buffer_offset(b) - 1;
     size_t edge = populate_edge(b) - buffer_offset(b) - 1;
-    b->limit = accessible < b->capacity ? accessible : b->capacity;
+    b->limit = accessible < b->rest->capacity ? accessible : b->rest->capacity;
     if (b->limit > edge)
         b->limit = edge;
     if (b->frozen || b->released)
         b->limit = b->length;
     poison_open(b->start, b->start + b->length + 1);
-    poison_close(b->storage.base + (b->lent > used_end(b) ? b->lent : used_end(b)) + 1,
-                 b->storage.base + b->storage.committed);
+    poison_close(buffer_base(b) + storage_taken(b) + 1, buffer_base(b) + buffer_accessible(b));
 }
 
 void
 storage_take_back_tail(struct buffer *b)
 {
-    if (b->lent > used_end(b)) {
-        poison_close(b->start + b->length + 1, b->storage.base + b->lent + 1);
+    if (b->rest->lent > used_end(b)) {
+        poison_close(b->start + b->length + 1, buffer_base(b) + b->rest->lent + 1);
         b->start[b->length] = 0;
     }
-    b->lent = b->lent_from = b->lent_left = 0;
-    b->displaced = -1;
+    rest_forget_tail(b);
 }
 
 static void
 open_all(const struct buffer *b)
 {
     (void)b;
-    poison_open(b->storage.base + b->given_back, b->storage.base + b->storage.committed);
+    poison_open(buffer_base(b) + b->rest->given_back, buffer_base(b) + buffer_accessible(b));
 }
 
 /* Huge pages. */
@@ -91,7 +84,7 @@ static bool
 wants_huge(const struct buffer *b, size_t end)
 {
     const struct vmem_info *info = &b->env->pool->info;
-    if (refuses_huge(b) || !info->can_advise_huge || b->storage.lazy)
+    if (refuses_huge(b) || !info->can_advise_huge || b->rest->storage.lazy)
         return false;
     return b->huge == BUFFER_HUGE_ALWAYS ||
            (info->thp == VMEM_THP_ADVISED && end > GROWTH_COMMIT_BLOCK);
@@ -101,7 +94,7 @@ wants_huge(const struct buffer *b, size_t end)
 static void
 advise_huge(struct buffer *b, size_t end)
 {
-    struct range *storage = &b->storage;
+    struct range *storage = &b->rest->storage;
     if (wants_huge(b, end) == storage->huge)
         return;
     if (vmem_advise_huge(storage->base, storage->size, !storage->huge) == 0)
@@ -120,9 +113,9 @@ is_huge_forbidden(const struct buffer *b)
 static void
 forbid_huge(struct buffer *b)
 {
-    if (refuses_huge(b) && (b->storage.huge || is_huge_forbidden(b)) &&
-        vmem_advise_huge(b->storage.base, b->storage.size, false) == 0)
-        b->storage.huge = false;
+    if (refuses_huge(b) && (b->rest->storage.huge || is_huge_forbidden(b)) &&
+        vmem_advise_huge(b->rest->storage.base, b->rest->storage.size, false) == 0)
+        b->rest->storage.huge = false;
 }
 
 /* Committing. */
@@ -130,7 +123,7 @@ forbid_huge(struct buffer *b)
 static int
 commit_up_to(struct buffer *b, size_t end)
 {
-    struct range *storage = &b->storage;
+    struct range *storage = &b->rest->storage;
     int error = vmem_commit(storage->base + storage->committed, end - storage->committed);
     if (error == 0)
         storage->committed = end;
@@ -142,9 +135,9 @@ commit_up_to(struct buffer *b, size_t end)
 static size_t
 commit_end(const struct buffer *b, size_t end)
 {
-    const struct range *storage = &b->storage;
+    const struct range *storage = &b->rest->storage;
     const struct pool *pool = b->env->pool;
-    size_t origin = growth_round_down(b->given_back, GROWTH_COMMIT_BLOCK);
+    size_t origin = growth_round_down(b->rest->given_back, GROWTH_COMMIT_BLOCK);
     return origin + growth_commit_end(end - origin, storage->committed - origin,
                                       storage->size - origin, pool->info.page_size,
                                       pool_is_frugal(pool));
@@ -154,7 +147,7 @@ commit_end(const struct buffer *b, size_t end)
 static size_t
 prepare_step(struct buffer *b, size_t end)
 {
-    const struct range *storage = &b->storage;
+    const struct range *storage = &b->rest->storage;
     size_t wanted = commit_end(b, end);
     if (b->huge == BUFFER_HUGE_ALWAYS)
         wanted = growth_round_up(wanted, GROWTH_COMMIT_BLOCK);
@@ -167,17 +160,17 @@ prepare_step(struct buffer *b, size_t end)
 size_t
 storage_commit_ahead(struct buffer *b, size_t end)
 {
-    if (end > b->storage.committed && commit_up_to(b, prepare_step(b, end)) == 0) {
+    if (end > b->rest->storage.committed && commit_up_to(b, prepare_step(b, end)) == 0) {
         storage_notify(b);
         storage_refresh(b);
     }
-    return end < b->storage.committed ? end : b->storage.committed;
+    return end < b->rest->storage.committed ? end : b->rest->storage.committed;
 }
 
 static int
 commit_step(struct buffer *b, size_t end)
 {
-    const struct range *storage = &b->storage;
+    const struct range *storage = &b->rest->storage;
     size_t wanted = prepare_step(b, end);
     size_t least = growth_round_up(end, b->env->pool->info.page_size);
     int error = commit_up_to(b, wanted);
@@ -198,7 +191,7 @@ int
 storage_commit(struct buffer *b, size_t need)
 {
     size_t end = buffer_offset(b) + need + 1;
-    int error = end <= b->storage.committed ? BUFFER_OK : commit_step(b, end);
+    int error = end <= b->rest->storage.committed ? BUFFER_OK : commit_step(b, end);
     if (error == BUFFER_OK)
         populate_ahead(b, need);
     return error;
@@ -212,35 +205,38 @@ static bool
 is_worth_pooling(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
-    bool named = b->name != NULL && pool->info.can_name;
-    return !named && !is_huge_forbidden(b) && b->given_back <= pool->budget;
+    bool named = b->rest->name != NULL && pool->info.can_name;
+    return !named && !is_huge_forbidden(b) && b->rest->given_back <= pool->budget;
 }
 
 /* Commits the gap, and unprotects. */
 static bool
 make_plain(struct buffer *b)
 {
-    return (b->given_back == 0 && !b->frozen) ||
-           vmem_commit(b->storage.base, b->storage.committed) == 0;
+    return (b->rest->given_back == 0 && !b->frozen) ||
+           vmem_commit(b->rest->storage.base, b->rest->storage.committed) == 0;
 }
 
 static void
 give_up_range(struct buffer *b)
 {
     populate_stop(b);
-    struct range range = b->storage;
+    struct range range = b->rest->storage;
     struct pool *pool = b->env->pool;
-    notify_gone(b);
+    notify_gone(b->env, &range);
     if (range.dirty < used_end(b) + 1)
         range.dirty = used_end(b) + 1;
-    if (b->given_back > 0)
+    if (b->rest->given_back > 0)
         range.huge = false; /* the advice went with the pages */
     if (is_worth_pooling(b) && make_plain(b))
         pool_give(pool, &range);
     else
         pool_discard(pool, &range);
+    b->rest->storage = (struct range){0};
+    b->rest->given_back = 0;
 }
 
+/* With a range goes all that was known of it. */
 static void
 give_up(struct buffer *b, bool retire)
 {
@@ -248,10 +244,10 @@ give_up(struct buffer *b, bool retire)
     if (b->tier == BUFFER_RESERVED)
         give_up_range(b);
     else if (b->tier == BUFFER_HEAP && !retire)
-        b->env->free(b->env->context, b->storage.base);
+        b->env->free(b->env->context, b->heap.base);
     else if (b->tier == BUFFER_HEAP) {
-        b->env->free(b->env->context, b->retired);
-        b->retired = b->storage.base;
+        b->env->free(b->env->context, b->rest->retired);
+        b->rest->retired = b->heap.base;
     }
 }
 
@@ -259,115 +255,134 @@ void
 storage_free(struct buffer *b)
 {
     give_up(b, false);
-    if (b->retired != NULL)
-        b->env->free(b->env->context, b->retired);
-    b->retired = NULL;
+    if (b->rest->retired != NULL) {
+        b->env->free(b->env->context, b->rest->retired);
+        b->rest->retired = NULL;
+    }
 }
 
-/* Placing. */
+/* Blocks. */
 
-static int
-place_on_heap(struct buffer *b, size_t need, struct place *place)
+/* As large as is sensible, or else just large enough. */
+static char *
+allocate(struct buffer *b, size_t need, size_t *size)
 {
-    size_t size = growth_heap_size(need + 1, b->tier == BUFFER_RESERVED ? 0 : b->storage.size);
-    char *block = b->env->allocate(b->env->context, size);
+    *size = growth_heap_size(need + 1, b->tier == BUFFER_RESERVED ? 0 : buffer_size(b));
+    char *block = b->env->allocate(b->env->context, *size);
     if (block == NULL)
-        block = b->env->allocate(b->env->context, size = need + 1);
+        block = b->env->allocate(b->env->context, *size = need + 1);
     if (block == NULL && pool_relieve(b->env->pool))
-        block = b->env->allocate(b->env->context, size);
-    if (block == NULL)
-        return storage_fail(b, BUFFER_NO_MEMORY, size, 0);
-    place->tier = BUFFER_HEAP;
-    place->storage = (struct range){.base = block, .size = size, .committed = size, .dirty = size};
-    return BUFFER_OK;
-}
-
-static int
-place_in_range(struct buffer *b, size_t need, bool exact, struct place *place)
-{
-    struct pool *pool = b->env->pool;
-    int error = exact ? pool_take_exact(pool, need + 1, &place->storage)
-                      : pool_take(pool, need + 1, &place->storage);
-    if (error != 0)
-        return storage_fail(b, BUFFER_NOT_RESERVED, need, error);
-    place->tier = BUFFER_RESERVED;
-    return BUFFER_OK;
+        block = b->env->allocate(b->env->context, *size);
+    return block;
 }
 
 static void
-adopt(struct buffer *b, const struct place *place)
+adopt_block(struct buffer *b, char *block, size_t size)
 {
-    b->storage = place->storage;
-    b->tier = (unsigned char)place->tier;
-    b->start = place->storage.base;
-    b->given_back = 0;
-    b->populated = place->storage.dirty;
-    b->ordered = false;
-    b->lent = b->lent_from = b->lent_left = 0;
-    b->displaced = -1;
+    b->tier = BUFFER_HEAP;
+    b->start = b->heap.base = block;
+    b->heap.size = size;
 }
+
+/* For most buffers the first move, since they outgrew the owner's object, and the last. */
+static int
+move_to_block(struct buffer *b, size_t need)
+{
+    size_t size;
+    char *block = allocate(b, need, &size);
+    if (block == NULL)
+        return storage_fail(b, BUFFER_NO_MEMORY, size, 0);
+    memcpy(block, b->start, b->length);
+    block[b->length] = 0;
+    rest_forget_tail(b);
+    give_up(b, false);
+    adopt_block(b, block, size);
+    rest_drop(b);
+    storage_refresh(b);
+    return BUFFER_OK;
+}
+
+/* The allocator may grow the block where it stands, or remap it. */
+static int
+reallocate(struct buffer *b, size_t need)
+{
+    storage_take_back_tail(b);
+    open_all(b);
+    if (b->start != b->heap.base) {
+        memmove(b->heap.base, b->start, b->length + 1);
+        b->start = b->heap.base;
+    }
+    size_t size = growth_heap_size(need + 1, need > b->length ? b->heap.size : 0);
+    char *block = b->env->reallocate(b->env->context, b->heap.base, size);
+    if (block == NULL)
+        block = b->env->reallocate(b->env->context, b->heap.base, size = need + 1);
+    if (block == NULL && pool_relieve(b->env->pool))
+        block = b->env->reallocate(b->env->context, b->heap.base, size);
+    if (block != NULL)
+        adopt_block(b, block, size);
+    storage_refresh(b);
+    return block != NULL ? BUFFER_OK : storage_fail(b, BUFFER_NO_MEMORY, size, 0);
+}
+
+/* Ranges. */
 
 static void
 name_range(const struct buffer *b)
 {
-    if (b->name != NULL && b->env->pool->info.can_name)
-        (void)vmem_name(b->storage.base, b->storage.size, b->name);
+    if (b->rest->name != NULL && b->env->pool->info.can_name)
+        (void)vmem_name(b->rest->storage.base, b->rest->storage.size, b->rest->name);
 }
 
-/* Copies the contents to `place` and gives up the old storage. The copy comes first, since a commit
- * may still fail. */
 static int
-move_to(struct buffer *b, const struct place *place, bool retire)
+take_range(struct buffer *b, size_t need, struct range *range)
 {
-    struct buffer old = *b;
-    adopt(b, place);
-    int error = place->tier == BUFFER_RESERVED ? storage_commit(b, b->length) : BUFFER_OK;
+    struct pool *pool = b->env->pool;
+    bool exact = b->rest->capacity != BUFFER_NO_CAPACITY;
+    int error = exact ? pool_take_exact(pool, need + 1, range) : pool_take(pool, need + 1, range);
+    return error != 0 ? storage_fail(b, BUFFER_NOT_RESERVED, need, error) : BUFFER_OK;
+}
+
+/* Commits room for the contents, but does not copy them. */
+static int
+adopt_range(struct buffer *b, const struct range *range)
+{
+    b->tier = BUFFER_RESERVED;
+    b->start = range->base;
+    b->rest->storage = *range;
+    b->rest->given_back = 0;
+    b->rest->populated = range->dirty;
+    b->rest->ordered = false;
+    rest_forget_tail(b);
+    return storage_commit(b, b->length);
+}
+
+/* Copies the contents to `range` and gives up the old storage. That comes last, since a commit may
+ * fail; till then what is new stands beside what is old. */
+static int
+move_to_range(struct buffer *b, const struct range *range, bool retire)
+{
+    struct buffer moved = *b;
+    struct buffer_rest *own = b->rest, rest = *own;
+    moved.rest = &rest;
+    int error = adopt_range(&moved, range);
     if (error != BUFFER_OK) {
-        populate_stop(b);
-        struct range unused = b->storage;
-        size_t failed_size = b->failed_size;
-        int system_error = b->system_error;
-        *b = old;
-        pool_give(b->env->pool, &unused);
-        return storage_fail(b, (enum buffer_error)error, failed_size, system_error);
+        populate_stop(&moved);
+        pool_give(b->env->pool, &rest.storage);
+        return error;
     }
-    poison_open(b->start, b->start + b->length + 1);
-    memcpy(b->start, old.start, old.length);
-    b->start[b->length] = 0;
-    give_up(&old, retire);
-    b->retired = old.retired;
-    if (b->tier == BUFFER_RESERVED) {
-        forbid_huge(b);
-        name_range(b);
-        storage_notify(b);
-    }
+    poison_open(moved.start, moved.start + b->length + 1);
+    memcpy(moved.start, b->start, b->length);
+    moved.start[b->length] = 0;
+    give_up(b, retire);
+    rest.retired = own->retired;
+    *own = rest;
+    *b = moved;
+    b->rest = own;
+    forbid_huge(b);
+    name_range(b);
+    storage_notify(b);
     storage_refresh(b);
     return BUFFER_OK;
-}
-
-/* Heap to heap: the allocator may grow the block where it stands, or remap it. */
-static int
-reallocate(struct buffer *b, size_t need)
-{
-    struct range *storage = &b->storage;
-    storage_take_back_tail(b);
-    open_all(b);
-    if (b->start != storage->base) {
-        memmove(storage->base, b->start, b->length + 1);
-        b->start = storage->base;
-    }
-    size_t size = growth_heap_size(need + 1, need > b->length ? storage->size : 0);
-    char *block = b->env->reallocate(b->env->context, storage->base, size);
-    if (block == NULL)
-        block = b->env->reallocate(b->env->context, storage->base, size = need + 1);
-    if (block == NULL && pool_relieve(b->env->pool))
-        block = b->env->reallocate(b->env->context, storage->base, size);
-    if (block != NULL) {
-        *storage = (struct range){.base = block, .size = size, .committed = size, .dirty = size};
-        b->start = block;
-    }
-    storage_refresh(b);
-    return block != NULL ? BUFFER_OK : storage_fail(b, BUFFER_NO_MEMORY, size, 0);
 }
 
 /* Reserved to reserved by moving page tables. */
@@ -378,18 +393,18 @@ enlarge(struct buffer *b, size_t need)
     size_t offset = buffer_offset(b);
     size_t kept = growth_round_down(offset, page);
     populate_stop(b);
-    struct buffer old = *b;
+    struct range old = b->rest->storage;
     open_all(b); /* the old addresses may soon be somebody else's */
-    int error = pool_enlarge(b->env->pool, &b->storage, kept, offset + need + 1);
+    int error = pool_enlarge(b->env->pool, &b->rest->storage, kept, offset + need + 1);
     if (error != 0) {
         storage_refresh(b);
         return storage_fail(b, BUFFER_NOT_RESERVED, need, error);
     }
-    notify_gone(&old);
-    b->start = b->storage.base + offset;
-    b->given_back = kept;
-    b->storage.huge = false;
-    advise_huge(b, b->storage.committed);
+    notify_gone(b->env, &old);
+    b->start = b->rest->storage.base + offset;
+    b->rest->given_back = kept;
+    b->rest->storage.huge = false;
+    advise_huge(b, b->rest->storage.committed);
     forbid_huge(b);
     name_range(b);
     storage_notify(b);
@@ -408,32 +423,10 @@ belongs_on_heap(const struct buffer *b, size_t need)
     return need < BUFFER_PROMOTE_SURELY_AT && !pool_is_cheap(pool, need);
 }
 
-/* The most frequent move of all: the first block of a buffer that outgrew its owner's object. */
-static int
-leave_small(struct buffer *b, size_t need)
-{
-    struct place place;
-    int error = place_on_heap(b, need, &place);
-    if (error != BUFFER_OK)
-        return error;
-    memcpy(place.storage.base, b->start, b->length);
-    place.storage.base[b->length] = 0;
-    open_all(b);
-    adopt(b, &place);
-    storage_refresh(b);
-    return BUFFER_OK;
-}
-
 static int
 relocate_to_heap(struct buffer *b, size_t need)
 {
-    if (b->tier == BUFFER_SMALL)
-        return leave_small(b, need);
-    if (b->tier == BUFFER_HEAP)
-        return reallocate(b, need);
-    struct place place;
-    int error = place_on_heap(b, need, &place);
-    return error != BUFFER_OK ? error : move_to(b, &place, false);
+    return b->tier == BUFFER_HEAP ? reallocate(b, need) : move_to_block(b, need);
 }
 
 static int
@@ -441,9 +434,15 @@ relocate_to_range(struct buffer *b, size_t need, bool retire)
 {
     if (b->tier == BUFFER_RESERVED && enlarge(b, need) == BUFFER_OK)
         return BUFFER_OK;
-    struct place place;
-    int error = place_in_range(b, need, b->capacity != BUFFER_NO_CAPACITY, &place);
-    return error != BUFFER_OK ? error : move_to(b, &place, retire);
+    struct range range;
+    int error = buffer_need_rest(b);
+    if (error == BUFFER_OK)
+        error = take_range(b, need, &range);
+    if (error == BUFFER_OK)
+        error = move_to_range(b, &range, retire);
+    if (error != BUFFER_OK)
+        rest_drop(b);
+    return error;
 }
 
 int
@@ -458,29 +457,41 @@ storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool
     int error = relocate_to_range(b, need, retire);
     if (error == BUFFER_OK)
         return BUFFER_OK;
-    struct buffer refused = *b;
+    size_t refused = b->env->failed_size;
+    int system_error = b->env->system_error;
     if (relocate_to_heap(b, need) == BUFFER_OK)
         return BUFFER_OK;
-    return storage_fail(b, (enum buffer_error)error, refused.failed_size, refused.system_error);
+    return storage_fail(b, (enum buffer_error)error, refused, system_error);
 }
 
 /* Sliding and giving back. */
 
-int
-storage_slide(struct buffer *b)
+static void
+slide_in_block(struct buffer *b)
 {
-    struct range *storage = &b->storage;
-    size_t page = b->env->pool->info.page_size;
-    size_t front = growth_round_up(b->length + 1, page);
-    if (front > b->given_back)
-        front = b->given_back;
+    storage_take_back_tail(b);
+    open_all(b);
+    memmove(buffer_base(b), b->start, b->length + 1);
+    b->start = buffer_base(b);
+    storage_refresh(b);
+}
+
+/* The contents end where the gap's pages that are committed again do, or before. */
+static int
+slide_in_range(struct buffer *b)
+{
+    struct buffer_rest *rest = b->rest;
+    struct range *storage = &rest->storage;
+    size_t front = growth_round_up(b->length + 1, b->env->pool->info.page_size);
+    if (front > rest->given_back)
+        front = rest->given_back;
     if (front > 0) {
         int error = vmem_commit(storage->base, front);
         if (error != 0)
             return storage_fail(b, BUFFER_NOT_COMMITTED, front, error);
     }
     populate_stop(b);
-    bool hole = front < b->given_back;
+    bool hole = front < rest->given_back;
     size_t old_end = used_end(b) + 1;
     storage_take_back_tail(b);
     open_all(b);
@@ -497,19 +508,28 @@ storage_slide(struct buffer *b)
         storage->committed = storage->dirty = front;
     else if (storage->dirty < old_end)
         storage->dirty = old_end;
-    if (b->given_back > 0)
+    if (rest->given_back > 0)
         storage->huge = false;
     b->start = storage->base;
-    b->given_back = 0;
+    rest->given_back = 0;
     storage_notify(b);
     storage_refresh(b);
+    return BUFFER_OK;
+}
+
+int
+storage_slide(struct buffer *b)
+{
+    if (b->tier == BUFFER_RESERVED)
+        return slide_in_range(b);
+    slide_in_block(b);
     return BUFFER_OK;
 }
 
 void
 storage_decommit_tail(struct buffer *b, size_t end)
 {
-    struct range *storage = &b->storage;
+    struct range *storage = &b->rest->storage;
     if (b->tier != BUFFER_RESERVED || storage->lazy || end >= storage->committed)
         return;
     populate_stop(b);
@@ -528,7 +548,7 @@ storage_decommit_tail(struct buffer *b, size_t end)
 static size_t
 unit_to_give_back(const struct buffer *b)
 {
-    bool whole = b->storage.huge && b->length >= GROWTH_COMMIT_BLOCK;
+    bool whole = b->rest->storage.huge && b->length >= GROWTH_COMMIT_BLOCK;
     return whole ? GROWTH_COMMIT_BLOCK : b->env->pool->info.page_size;
 }
 
@@ -544,16 +564,18 @@ void
 storage_decommit_gap(struct buffer *b)
 {
     size_t page = b->env->pool->info.page_size;
-    size_t gap = buffer_offset(b) - b->given_back;
-    if (b->tier != BUFFER_RESERVED || b->storage.lazy || gap < page || gap < gap_to_give_back(b))
+    struct buffer_rest *rest = b->rest;
+    size_t gap = buffer_offset(b) - rest->given_back;
+    if (b->tier != BUFFER_RESERVED || rest->storage.lazy || gap < page || gap < gap_to_give_back(b))
         return;
     size_t end = growth_round_down(buffer_offset(b), unit_to_give_back(b));
-    if (end <= b->given_back)
+    if (end <= rest->given_back)
         return;
+    char *from = rest->storage.base + rest->given_back, *to = rest->storage.base + end;
     populate_skip(b, end);
-    poison_open(b->storage.base + b->given_back, b->storage.base + end);
-    if (vmem_decommit(b->storage.base + b->given_back, end - b->given_back) == 0) {
-        b->given_back = end;
+    poison_open(from, to);
+    if (vmem_decommit(from, (size_t)(to - from)) == 0) {
+        rest->given_back = end;
         storage_notify(b);
     }
 }

@@ -37,6 +37,14 @@ void storage_free(struct buffer *b);
 /* Recomputes the limit and the poison marks after the storage or the length changed. */
 void storage_refresh(struct buffer *b);
 
+/* The offset at which all ends that is in use or lent. */
+static inline size_t
+storage_taken(const struct buffer *b)
+{
+    size_t end = buffer_offset(b) + b->length;
+    return b->rest->lent > end ? b->rest->lent : end;
+}
+
 /* Tells the environment how much is committed now. */
 void storage_notify(const struct buffer *b);
 

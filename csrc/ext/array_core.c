@@ -488,6 +488,18 @@ check_parts(const struct module_state *state, PyObject *buffer, PyObject *dtype)
     return 0;
 }
 
+/* From now on the Buffer's messages speak of the Array, even when that is gone. */
+static int
+hold(const ArrayObject *self)
+{
+    struct buffer *b = &self->buffer->buffer;
+    int error = buffer_need_rest(b);
+    if (error != BUFFER_OK)
+        return Buffer_fail(self->buffer, error, "Array");
+    b->rest->holder = (struct buffer_holder){"Array", self->row_size};
+    return 0;
+}
+
 /* ArrayCore(buffer, dtype, row_shape, code, typed): for growable.Array only. */
 static PyObject *
 Array_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
@@ -506,11 +518,10 @@ Array_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
     self->dtype = Py_NewRef(dtype);
     self->row_shape = Py_NewRef(row_shape);
     self->typed = typed != 0;
-    if (measure_row(self) < 0) {
+    if (measure_row(self) < 0 || hold(self) < 0) {
         Py_DECREF(self);
         return NULL;
     }
-    self->buffer->holder = (struct holder){"Array", self->row_size};
     if (self->row_items == 1 && PyTuple_GET_SIZE(row_shape) == 0)
         self->pack = pack_find((Py_UCS4)code, self->row_size);
     return (PyObject *)self;
@@ -549,9 +560,9 @@ static PyObject *
 get_room(PyObject *op, void *Py_UNUSED(closure))
 {
     const struct buffer *b = &as_array(op)->buffer->buffer;
-    if (b->capacity == BUFFER_NO_CAPACITY)
+    if (b->rest->capacity == BUFFER_NO_CAPACITY)
         Py_RETURN_NONE;
-    return PyLong_FromSize_t(b->capacity - b->length);
+    return PyLong_FromSize_t(b->rest->capacity - b->length);
 }
 
 static PyObject *

@@ -9,6 +9,13 @@
 
 /* Numbers of rows. */
 
+/* An Array, or the Table that it is a column of. */
+static const char *
+holder_of(const ArrayObject *self)
+{
+    return self->buffer->buffer.rest->holder.name;
+}
+
 int
 Array_read_count(const ArrayObject *self, PyObject *arg, const char *operation, Py_ssize_t *rows)
 {
@@ -18,7 +25,7 @@ Array_read_count(const ArrayObject *self, PyObject *arg, const char *operation, 
     if (*rows >= 0)
         return 0;
     PyErr_Format(PyExc_ValueError, "%s.%s: the number of rows must be >= 0, got %zd",
-                 self->buffer->holder.name, operation, *rows);
+                 holder_of(self), operation, *rows);
     return -1;
 }
 
@@ -30,7 +37,7 @@ Array_read_size(const ArrayObject *self, PyObject *arg, const char *operation, P
         return -1;
     if ((size_t)rows > BUFFER_MAX / self->row_size) {
         PyErr_Format(PyExc_MemoryError, "%s.%s: %zd rows of %zu bytes do not fit in memory",
-                     self->buffer->holder.name, operation, rows, self->row_size);
+                     holder_of(self), operation, rows, self->row_size);
         return -1;
     }
     *size = rows * (Py_ssize_t)self->row_size;
@@ -49,7 +56,7 @@ Array_set_capacity(PyObject *op, PyObject *count)
         PyErr_SetString(PyExc_TypeError, "_set_capacity: the Array is in use");
         return NULL;
     }
-    if (Buffer_set_capacity(self->buffer, (size_t)size, self->buffer->holder.name) < 0)
+    if (Buffer_set_capacity(self->buffer, (size_t)size, holder_of(self)) < 0)
         return NULL;
     Py_RETURN_NONE;
 }

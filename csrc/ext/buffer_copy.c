@@ -16,14 +16,15 @@ extra_state(PyObject *op)
 static PyObject *
 capacity_option(const BufferObject *self)
 {
-    size_t capacity = self->buffer.capacity;
+    size_t capacity = self->buffer.rest->capacity;
     return capacity == BUFFER_NO_CAPACITY ? Py_NewRef(Py_None) : PyLong_FromSize_t(capacity);
 }
 
 static PyObject *
 name_option(const BufferObject *self)
 {
-    return Py_NewRef(self->name == NULL ? Py_None : self->name);
+    PyObject *name = name_of(self);
+    return Py_NewRef(name == NULL ? Py_None : name);
 }
 
 /* Building. */

@@ -15,9 +15,10 @@ allocate_object(PyTypeObject *type, const struct module_state *state)
         return (BufferObject *)type->tp_alloc(type, 0);
     BufferObject *self = PyObject_New(BufferObject, type);
     if (self != NULL) {
-        self->pins = self->tails = 0;
-        self->name = self->weakrefs = NULL;
+        self->pins = 0;
+        self->tails = 0;
         self->initialized = false;
+        self->weakrefs = NULL;
     }
     return self;
 }
@@ -28,10 +29,9 @@ Buffer_allocate(PyTypeObject *type, struct module_state *state)
     BufferObject *self = allocate_object(type, state);
     if (self == NULL)
         return NULL;
-    self->module = Py_NewRef(state->module);
-    buffer_init(&self->buffer, &state->env, self->block, SMALL_BLOCK);
+    Py_INCREF(state->module);
+    buffer_init(&self->buffer, &state->env);
     self->buffer.huge = (unsigned char)state->huge;
-    self->holder = (struct holder){"Buffer", HOLDER_OF_BYTES};
     if (layout_attach(&self->base) < 0) {
         Py_DECREF(self);
         return NULL;
@@ -146,9 +146,30 @@ Buffer_set_capacity(BufferObject *self, size_t capacity, const char *operation)
 static int
 set_name(BufferObject *self, PyObject *name)
 {
-    self->name = PyUnicode_FromObject(name);
-    self->buffer.name = self->name == NULL ? NULL : PyUnicode_AsUTF8(self->name);
-    return self->buffer.name == NULL ? -1 : 0;
+    struct buffer *b = &self->buffer;
+    PyObject *text = PyUnicode_FromObject(name);
+    const char *bytes = text == NULL ? NULL : PyUnicode_AsUTF8(text);
+    int error = bytes == NULL ? BUFFER_OK : buffer_need_rest(b);
+    if (bytes == NULL || error != BUFFER_OK) {
+        Py_XDECREF(text);
+        return bytes == NULL ? -1 : Buffer_fail(self, error, "Buffer");
+    }
+    PyObject *old = name_of(self);
+    b->rest->name = bytes;
+    b->rest->name_owner = text;
+    Py_XDECREF(old);
+    return 0;
+}
+
+static void
+drop_name(BufferObject *self)
+{
+    PyObject *old = name_of(self);
+    if (old == NULL)
+        return;
+    self->buffer.rest->name = NULL;
+    self->buffer.rest->name_owner = NULL;
+    Py_DECREF(old);
 }
 
 static int
@@ -290,10 +311,9 @@ undo_settings(BufferObject *self)
     struct buffer *b = &self->buffer;
     if (self->initialized || b->length > 0 || b->pinned || b->released || !is_movable(self))
         return;
-    buffer_free(b);
-    buffer_init(b, b->env, self->block, SMALL_BLOCK);
+    drop_name(self);
+    buffer_reset(b);
     b->huge = (unsigned char)state_of(self)->huge;
-    Py_CLEAR(self->name);
     show_base(self);
 }
 

@@ -11,7 +11,7 @@
 int
 Buffer_fail(const BufferObject *self, int error, const char *operation)
 {
-    return errors_raise(state_of(self), &self->holder, &self->buffer, error, operation);
+    return errors_raise(state_of(self), &self->buffer, error, operation);
 }
 
 int

@@ -4,7 +4,10 @@
  *   exports   live Py_buffers; nothing may move, shrink or be removed, but the end may grow
  *   pins      base methods running; nothing may change at all (and exports of contents still on
  *             the heap, which such a method takes of its own operands, do not promote them)
- *   lent      the tail that spare() gave out (in struct buffer)
+ *   lent      the tail that spare() gave out (in the buffer's rest)
+ *
+ * Programs keep these by the million, so each byte of the struct counts; what few of them have is in
+ * the rest (core/rest.h).
  *
  * What a reader would get wrong: foreign code (an iterator, __index__, __buffer__, a warning) may
  * change the buffer. So arguments are converted first, then a gate is passed, and from the gate to
@@ -19,19 +22,14 @@
 #include "errors.h"
 #include "state.h"
 
-enum { SMALL_BLOCK = 24 };
-
+/* Each holds a reference to the module, and so keeps the environment: see state_of. */
 typedef struct {
     PyByteArrayObject base;
     struct buffer buffer;
-    Py_ssize_t pins;
-    Py_ssize_t tails; /* exports of the lent tail, among the others */
-    PyObject *module; /* keeps the environment */
-    PyObject *name; /* NULL for none; buffer.name points into it */
+    int32_t pins;
+    uint32_t tails : 31; /* exports of the lent tail, among the others */
+    uint32_t initialized : 1;
     PyObject *weakrefs;
-    struct holder holder;
-    bool initialized;
-    char block[SMALL_BLOCK];
 } BufferObject;
 
 static inline BufferObject *
@@ -44,6 +42,13 @@ static inline struct module_state *
 state_of(const BufferObject *self)
 {
     return (struct module_state *)self->buffer.env->context;
+}
+
+/* Borrowed; NULL for none. */
+static inline PyObject *
+name_of(const BufferObject *self)
+{
+    return self->buffer.rest->name_owner;
 }
 
 /* Whether `op` is a Buffer of the same interpreter as `self`. */

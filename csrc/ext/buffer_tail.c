@@ -33,7 +33,8 @@ Buffer_ensure(PyObject *op, PyObject *size)
     Py_RETURN_NONE;
 }
 
-/* Room for n bytes whose address is about to be known, so small contents are promoted first. */
+/* Room for n bytes that can be lent. Their address is about to be known, so small contents are promoted
+ * first. */
 static int
 make_room(BufferObject *self, size_t n, const char *operation)
 {
@@ -41,7 +42,10 @@ make_room(BufferObject *self, size_t n, const char *operation)
         return -1;
     if (is_movable(self))
         buffer_promote(&self->buffer, true);
-    return Buffer_grow(self, n, operation);
+    if (Buffer_grow(self, n, operation) < 0)
+        return -1;
+    int error = buffer_need_rest(&self->buffer);
+    return error == BUFFER_OK ? 0 : Buffer_fail(self, error, operation);
 }
 
 /* A view of the n bytes past the end. It is made before they are lent: where that fails, a tail that
@@ -56,7 +60,7 @@ Buffer_lend(BufferObject *self, size_t n, const char *operation)
     char *tail = b->start + b->length;
     PyObject *view = Tail_view(self, tail, (Py_ssize_t)n);
     if (view != NULL)
-        (void)buffer_spare(b, n, movable, &tail); /* there is room */
+        (void)buffer_spare(b, n, movable, &tail); /* there is room, and a rest */
     assert_valid(self);
     return view;
 }
@@ -235,7 +239,8 @@ static Py_ssize_t
 room_left(const BufferObject *self)
 {
     const struct buffer *b = &self->buffer;
-    size_t room = b->capacity == BUFFER_NO_CAPACITY ? LARGEST_CHUNK : b->capacity - b->length;
+    size_t room = b->rest->capacity == BUFFER_NO_CAPACITY ? LARGEST_CHUNK
+                                                       : b->rest->capacity - b->length;
     return (Py_ssize_t)(room < LARGEST_CHUNK ? room : LARGEST_CHUNK);
 }
 

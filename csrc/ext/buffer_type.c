@@ -120,13 +120,13 @@ Buffer_dealloc(PyObject *op)
 {
     BufferObject *self = as_buffer(op);
     PyTypeObject *type = Py_TYPE(op);
-    PyObject *module = self->module;
+    PyObject *module = state_of(self)->module, *name = name_of(self);
     if (self->weakrefs != NULL)
         PyObject_ClearWeakRefs(op);
     buffer_free(&self->buffer);
     layout_detach(&self->base);
-    Py_XDECREF(self->name);
     type->tp_free(op);
+    Py_XDECREF(name);
     Py_DECREF(type);
     Py_DECREF(module);
 }
@@ -178,7 +178,7 @@ Buffer_releasebuffer(PyObject *op, Py_buffer *view)
 /* Slots that read. */
 
 static void
-pin(const BufferObject *self, PyObject *op, Py_ssize_t by)
+pin(const BufferObject *self, PyObject *op, int32_t by)
 {
     if (is_buffer(self, op))
         as_buffer(op)->pins += by;
@@ -404,10 +404,7 @@ Buffer_release(PyObject *op, PyObject *Py_UNUSED(unused))
                      layout_exports(&self->base) + self->pins);
         return NULL;
     }
-    buffer_free(b);
-    buffer_init(b, b->env, self->block, SMALL_BLOCK);
-    b->released = true;
-    b->limit = 0;
+    buffer_release(b);
     show_base(self);
     Py_RETURN_NONE;
 }
@@ -439,25 +436,19 @@ Buffer_shrink_to_fit(PyObject *op, PyObject *Py_UNUSED(unused))
     return error != BUFFER_OK ? NULL : Py_NewRef(Py_None);
 }
 
-static size_t
-allocated(const BufferObject *self)
-{
-    const struct buffer *b = &self->buffer;
-    return b->released ? 0 : b->storage.committed - b->given_back;
-}
-
 static PyObject *
 Buffer_alloc(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyLong_FromSize_t(allocated(as_buffer(op)));
+    return PyLong_FromSize_t(buffer_memory(&as_buffer(op)->buffer));
 }
 
 static PyObject *
 Buffer_sizeof(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    const BufferObject *self = as_buffer(op);
-    size_t outside = self->buffer.tier == BUFFER_SMALL ? 0 : allocated(self);
-    return PyLong_FromSize_t((size_t)Py_TYPE(op)->tp_basicsize + outside);
+    const struct buffer *b = &as_buffer(op)->buffer;
+    size_t rest = buffer_has_rest(b) ? sizeof *b->rest : 0;
+    size_t outside = b->tier == BUFFER_SMALL ? 0 : buffer_memory(b);
+    return PyLong_FromSize_t((size_t)Py_TYPE(op)->tp_basicsize + rest + outside);
 }
 
 /* Attributes. */
@@ -499,7 +490,7 @@ get_exports(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_name(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *name = as_buffer(op)->name;
+    PyObject *name = name_of(as_buffer(op));
     return Py_NewRef(name == NULL ? Py_None : name);
 }
 

@@ -147,20 +147,20 @@ enum { LABEL_SIZE = 64 };
 
 struct attempt {
     struct module_state *state;
-    const struct holder *holder;
+    const struct buffer_holder *holder;
     const struct buffer *b;
     const char *operation;
     char label[LABEL_SIZE]; /* "append", "Array.append" */
 };
 
 static const char *
-unit_of(const struct holder *holder)
+unit_of(const struct buffer_holder *holder)
 {
     return holder->row_size == HOLDER_OF_BYTES ? "bytes" : "rows";
 }
 
 static size_t
-in_units(const struct holder *holder, size_t bytes)
+in_units(const struct buffer_holder *holder, size_t bytes)
 {
     return holder->row_size == HOLDER_OF_BYTES ? bytes : bytes / holder->row_size;
 }
@@ -169,7 +169,7 @@ in_units(const struct holder *holder, size_t bytes)
 static size_t
 units_needed(const struct attempt *attempt)
 {
-    size_t bytes = attempt->b->failed_size, units = in_units(attempt->holder, bytes);
+    size_t bytes = attempt->state->env.failed_size, units = in_units(attempt->holder, bytes);
     return units + (in_units(attempt->holder, bytes - 1) == units);
 }
 
@@ -188,42 +188,42 @@ set_label(struct attempt *attempt)
 static int
 raise_reservation(const struct attempt *attempt)
 {
-    const struct buffer *b = attempt->b;
+    const struct buffer_env *env = &attempt->state->env;
     char text[128];
-    env_describe_error(b->system_error, text, sizeof text);
-    struct failure failure = {ERROR_RESERVATION, attempt->operation, b->failed_size,
-                              env_reservation_limit(&attempt->state->env, b->system_error),
-                              b->system_error};
+    env_describe_error(env->system_error, text, sizeof text);
+    struct failure failure = {ERROR_RESERVATION, attempt->operation, env->failed_size,
+                              env_reservation_limit(env, env->system_error),
+                              env->system_error};
     return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot reserve %zu bytes of addresses: %s (limit: %s); "
                              "release other buffers, raise the limit or ask for less",
-                             attempt->label, b->failed_size, text, failure.limit));
+                             attempt->label, env->failed_size, text, failure.limit));
 }
 
 static int
 raise_commit(const struct attempt *attempt)
 {
-    const struct buffer *b = attempt->b;
+    const struct buffer_env *env = &attempt->state->env;
     char text[128];
-    env_describe_error(b->system_error, text, sizeof text);
-    struct failure failure = {ERROR_COMMIT, attempt->operation, b->failed_size,
-                              env_commit_limit(&attempt->state->env, b->system_error),
-                              b->system_error};
+    env_describe_error(env->system_error, text, sizeof text);
+    struct failure failure = {ERROR_COMMIT, attempt->operation, env->failed_size,
+                              env_commit_limit(env, env->system_error),
+                              env->system_error};
     return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: cannot commit %zu more bytes to the %zu committed: %s "
                              "(limit: %s); free memory, raise the limit or ask for less",
-                             attempt->label, b->failed_size, b->storage.committed, text,
+                             attempt->label, env->failed_size, buffer_accessible(attempt->b), text,
                              failure.limit));
 }
 
 static int
 raise_system(const struct attempt *attempt)
 {
-    const struct buffer *b = attempt->b;
+    const struct buffer_env *env = &attempt->state->env;
     char text[128];
-    env_describe_error(b->system_error, text, sizeof text);
-    struct failure failure = {ERROR_BASE, attempt->operation, b->failed_size, NULL,
-                              b->system_error};
+    env_describe_error(env->system_error, text, sizeof text);
+    struct failure failure = {ERROR_BASE, attempt->operation, env->failed_size, NULL,
+                              env->system_error};
     return errors_raise_failure(attempt->state, &failure,
                          PyUnicode_FromFormat("%s: the system refused: %s", attempt->label, text));
 }
@@ -233,20 +233,20 @@ raise_system(const struct attempt *attempt)
 static int
 raise_capacity(const struct attempt *attempt)
 {
-    const struct holder *holder = attempt->holder;
+    const struct buffer_holder *holder = attempt->holder;
     size_t needed = units_needed(attempt);
     struct failure failure = {ERROR_CAPACITY, attempt->operation, needed, "capacity", 0};
     return errors_raise_failure(attempt->state, &failure,
         PyUnicode_FromFormat("%s: %zu %s are needed and the capacity is %zu; "
                              "make the %s with a larger capacity=, or without one",
                              attempt->label, needed, unit_of(holder),
-                             in_units(holder, attempt->b->capacity), holder->name));
+                             in_units(holder, attempt->b->rest->capacity), holder->name));
 }
 
 static int
 raise_pinned(const struct attempt *attempt)
 {
-    const struct holder *holder = attempt->holder;
+    const struct buffer_holder *holder = attempt->holder;
     size_t needed = units_needed(attempt);
     struct failure failure = {ERROR_CAPACITY, attempt->operation, needed, "capacity", 0};
     return errors_raise_failure(attempt->state, &failure,
@@ -259,7 +259,7 @@ raise_pinned(const struct attempt *attempt)
 static int
 raise_full_while_exported(const struct attempt *attempt)
 {
-    const struct holder *holder = attempt->holder;
+    const struct buffer_holder *holder = attempt->holder;
     PyErr_Format(PyExc_BufferError,
                  "Existing exports of data: object cannot be re-sized (%s: %zu %s are needed "
                  "and %zu can be had without moving; release the exports, or make the %s "
@@ -271,7 +271,7 @@ raise_full_while_exported(const struct attempt *attempt)
 static int
 raise_not_lent(const struct attempt *attempt)
 {
-    const struct holder *holder = attempt->holder;
+    const struct buffer_holder *holder = attempt->holder;
     PyErr_Format(PyExc_ValueError,
                  "%s: %zu %s asked for and %zu lent; spare() lends them, and any other "
                  "change of the length takes them back", attempt->label, units_needed(attempt),
@@ -299,10 +299,10 @@ raise_no_memory(const struct attempt *attempt)
 }
 
 int
-errors_raise(struct module_state *state, const struct holder *holder, const struct buffer *b,
-             int error, const char *operation)
+errors_raise(struct module_state *state, const struct buffer *b, int error, const char *operation)
 {
-    struct attempt attempt = {.state = state, .holder = holder, .b = b, .operation = operation};
+    struct attempt attempt = {
+        .state = state, .holder = &b->rest->holder, .b = b, .operation = operation};
     set_label(&attempt);
     switch ((enum buffer_error)error) {
     case BUFFER_NOT_RESERVED:

@@ -11,17 +11,10 @@
 /* Makes the exception classes and adds them to the module. */
 int errors_add(PyObject *module, struct module_state *state);
 
-/* Whose rows stand in a Buffer: messages speak of that object, and count in its unit. */
-struct holder {
-    const char *name; /* "Array", "Table"; "Buffer" */
-    size_t row_size;
-};
-
-enum { HOLDER_OF_BYTES = 0 }; /* as a row_size: it counts bytes */
-
-/* Raises what `error`, a result of a function of buffer.h, means. Always returns -1. */
-int errors_raise(struct module_state *state, const struct holder *holder, const struct buffer *b,
-                 int error, const char *operation);
+/* Raises what `error`, the result of the last function of buffer.h that was called, means. Always
+ * returns -1. */
+int errors_raise(struct module_state *state, const struct buffer *b, int error,
+                 const char *operation);
 
 /* What an exception of ours tells beside its text. */
 struct failure {

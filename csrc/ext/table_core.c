@@ -130,8 +130,7 @@ static bool
 is_lent(const ArrayObject *column, size_t rows)
 {
     const struct buffer *b = &column->buffer->buffer;
-    return column->buffer->pins == 0 && !b->frozen &&
-           b->lent_from == buffer_offset(b) + b->length && rows <= b->lent_left / column->row_size;
+    return column->buffer->pins == 0 && !b->frozen && rows <= buffer_lent(b) / column->row_size;
 }
 
 static PyObject *
@@ -239,7 +238,7 @@ Table_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
         return NULL;
     self->columns = Py_NewRef(columns);
     for (Py_ssize_t i = 0; i < width_of(self); i++)
-        column_at(self, i)->buffer->holder.name = "Table";
+        column_at(self, i)->buffer->buffer.rest->holder.name = "Table"; /* its own: an Array holds it */
     self->names = intern_names(names);
     if (self->names == NULL || measure_row(self) < 0) {
         Py_DECREF(self);

@@ -20,10 +20,7 @@
 /* More than this the allocator never gives; those of the sanitizers would end the program. */
 #define LARGEST_BLOCK (SIZE_MAX / 4 > UINT32_MAX ? SIZE_MAX >> 25 : SIZE_MAX / 4)
 
-enum {
-    SMALL_BLOCK = 24,
-    TRACKED = 64 /* ranges that the environment is told of at a time */
-};
+enum { TRACKED = 64 /* ranges that the environment is told of at a time */ };
 
 struct fixture {
     struct buffer_env env;
@@ -167,16 +164,15 @@ static inline void fixture_close(struct fixture *f)
 
 /* ---- buffers ----------------------------------------------------------------------------- */
 
-/* A buffer and the block of its owner's object. */
+/* The object that a buffer stands in. */
 struct owner {
     struct buffer b;
-    char block[SMALL_BLOCK];
 };
 
 static inline void owner_init(struct owner *o, struct fixture *f)
 {
-    memset(o->block, 0xa5, sizeof o->block);
-    buffer_init(&o->b, &f->env, o->block, sizeof o->block);
+    memset(o, 0xa5, sizeof *o);
+    buffer_init(&o->b, &f->env);
     CHECK(buffer_check(&o->b));
 }
 

@@ -66,28 +66,28 @@ static void refuse_reservations(void)
 static void a_new_buffer_is_small_and_empty(void)
 {
     struct buffer *b = open_buffer();
-    CHECK(b->tier == BUFFER_SMALL && b->length == 0 && b->start == owner.block);
-    CHECK(b->limit == SMALL_BLOCK - 1 && b->start[0] == 0);
-    CHECK(buffer_capacity(b) == SMALL_BLOCK - 1 && buffer_committed(b) == SMALL_BLOCK - 1);
+    CHECK(b->tier == BUFFER_SMALL && b->length == 0 && b->start == owner.b.block);
+    CHECK(b->limit == BUFFER_BLOCK - 1 && b->start[0] == 0);
+    CHECK(buffer_capacity(b) == BUFFER_BLOCK - 1 && buffer_committed(b) == BUFFER_BLOCK - 1);
     close_buffer();
 }
 
 static void small_contents_stay_in_the_object(void)
 {
     struct buffer *b = open_buffer();
-    CHECK(append_pattern(b, SMALL_BLOCK - 1, true) == BUFFER_OK);
+    CHECK(append_pattern(b, BUFFER_BLOCK - 1, true) == BUFFER_OK);
     CHECK(b->tier == BUFFER_SMALL && fixture.blocks == 1);
-    CHECK(holds_pattern(b, 0, SMALL_BLOCK - 1) && b->start[SMALL_BLOCK - 1] == 0);
+    CHECK(holds_pattern(b, 0, BUFFER_BLOCK - 1) && b->start[BUFFER_BLOCK - 1] == 0);
     close_buffer();
 }
 
 static void one_byte_more_goes_to_the_heap(void)
 {
     struct buffer *b = open_buffer();
-    CHECK(append_pattern(b, SMALL_BLOCK - 1, true) == BUFFER_OK);
+    CHECK(append_pattern(b, BUFFER_BLOCK - 1, true) == BUFFER_OK);
     CHECK(append_pattern(b, 1, true) == BUFFER_OK);
     CHECK(b->tier == BUFFER_HEAP && fixture.blocks == 2);
-    CHECK(b->length == SMALL_BLOCK && holds_pattern(b, 0, SMALL_BLOCK));
+    CHECK(b->length == BUFFER_BLOCK && holds_pattern(b, 0, BUFFER_BLOCK));
     close_buffer();
 }
 
@@ -96,8 +96,8 @@ static void larger_contents_get_a_reservation(void)
     struct buffer *b = open_buffer();
     CHECK(append_pattern(b, BUFFER_PROMOTE_AT - 1, true) == BUFFER_OK);
     CHECK(b->tier == BUFFER_HEAP);
-    CHECK(buffer_ensure(b, b->storage.size, true) == BUFFER_OK);
-    CHECK(b->tier == BUFFER_RESERVED && fixture.blocks == 1);
+    CHECK(buffer_ensure(b, buffer_size(b), true) == BUFFER_OK);
+    CHECK(b->tier == BUFFER_RESERVED && fixture.blocks == 2); /* the environment's, the rest */
     CHECK(holds_pattern(b, 0, BUFFER_PROMOTE_AT - 1) && buffer_check(b));
     CHECK(buffer_capacity(b) == 64 * MIB - 1);
     close_buffer();
@@ -147,7 +147,7 @@ static void retired_blocks_live_until_the_end(void)
     CHECK(append_pattern(b, 100, true) == BUFFER_OK);
     const char *old = b->start;
     buffer_promote(b, true);
-    CHECK(b->tier == BUFFER_RESERVED && b->retired == old && fixture.blocks == 2);
+    CHECK(b->tier == BUFFER_RESERVED && b->rest->retired == old && fixture.blocks == 3);
     CHECK(old[0] == pattern(0) && old[99] == pattern(99));
     close_buffer();
 }
@@ -161,7 +161,7 @@ static void only_the_last_retired_block_is_kept(void)
         CHECK(buffer_fit(b, true) == BUFFER_OK);
         CHECK(b->tier == BUFFER_HEAP && buffer_check(b));
     }
-    CHECK(fixture.blocks == 3 && holds_pattern(b, 0, 300));
+    CHECK(fixture.blocks == 4 && holds_pattern(b, 0, 300));
     close_buffer();
 }
 
@@ -222,6 +222,84 @@ static void outgrown_and_refused_goes_back_to_the_heap(void)
     close_buffer();
 }
 
+/* ---- the rest ------------------------------------------------------------------------------- */
+
+/* The owners of very many small buffers count on it. */
+static void a_buffer_on_the_heap_is_small_and_has_one_block(void)
+{
+    struct buffer *b = open_buffer();
+    CHECK(sizeof *b <= 9 * sizeof(void *) && !buffer_has_rest(b));
+    while (b->length < BUFFER_PROMOTE_AT - 16) {
+        CHECK(append_pattern(b, 16, true) == BUFFER_OK);
+        CHECK(!buffer_has_rest(b) && fixture.blocks == 1 + (b->tier == BUFFER_HEAP));
+    }
+    buffer_drop_front(b, 100);
+    buffer_truncate(b, 10);
+    CHECK(buffer_fit(b, true) == BUFFER_OK && buffer_freeze(b) == BUFFER_OK);
+    CHECK(!buffer_has_rest(b) && buffer_check(b));
+    close_buffer();
+}
+
+static void a_rest_goes_with_the_reservation(void)
+{
+    struct buffer *b = open_reserved(1000);
+    CHECK(buffer_has_rest(b));
+    CHECK(buffer_fit(b, true) == BUFFER_OK && b->tier == BUFFER_HEAP);
+    CHECK(!buffer_has_rest(b) && fixture.blocks == 2 && holds_pattern(b, 0, 1000));
+    close_buffer();
+}
+
+static void a_rest_that_the_owner_wrote_to_stays(void)
+{
+    struct buffer *b = open_buffer();
+    CHECK(buffer_need_rest(b) == BUFFER_OK && buffer_need_rest(b) == BUFFER_OK);
+    b->rest->holder = (struct buffer_holder){"Array", 8};
+    CHECK(append_pattern(b, 100000, true) == BUFFER_OK && b->tier == BUFFER_RESERVED);
+    buffer_truncate(b, 10);
+    CHECK(buffer_fit(b, true) == BUFFER_OK && b->tier == BUFFER_HEAP && buffer_check(b));
+    CHECK(b->rest->holder.row_size == 8);
+    buffer_release(b);
+    CHECK(buffer_check(b) && b->rest->holder.row_size == 8 && fixture.blocks == 2);
+    close_buffer();
+}
+
+static void a_released_buffer_without_a_name_has_no_rest(void)
+{
+    struct buffer *b = open_reserved(1000);
+    buffer_release(b);
+    CHECK(buffer_check(b) && !buffer_has_rest(b) && fixture.blocks == 1);
+    close_buffer();
+}
+
+/* Whoever read the address before the promotion may go on reading. */
+static void a_promotion_leaves_the_bytes_of_the_small_block(void)
+{
+    struct buffer *b = open_buffer();
+    CHECK(append_pattern(b, BUFFER_BLOCK - 1, true) == BUFFER_OK);
+    const char *old = b->start;
+    buffer_promote(b, true);
+    CHECK(b->tier == BUFFER_RESERVED && append_pattern(b, 100000, false) == BUFFER_OK);
+    CHECK(memcmp(old, b->start, BUFFER_BLOCK - 1) == 0 && old[BUFFER_BLOCK - 1] == 0);
+    close_buffer();
+}
+
+/* The addresses are there, but not the memory to note them in. */
+static void without_memory_for_a_rest_contents_stay(void)
+{
+    struct buffer *b = open_buffer();
+    char *tail;
+    CHECK(append_pattern(b, 100, true) == BUFFER_OK);
+    fixture.fail_at = fixture.calls + 1;
+    fixture.fails = -1;
+    buffer_promote(b, true);
+    CHECK(b->tier == BUFFER_HEAP && !buffer_has_rest(b) && holds_pattern(b, 0, 100));
+    CHECK(buffer_spare(b, 10, true, &tail) == BUFFER_NO_MEMORY && buffer_lent(b) == 0);
+    CHECK(buffer_need_rest(b) == BUFFER_NO_MEMORY && b->env->failed_size > 0);
+    fixture.fail_at = 0;
+    CHECK(buffer_check(b));
+    close_buffer();
+}
+
 /* ---- outgrowing a reservation --------------------------------------------------------------- */
 
 static void outgrown_ranges_are_remapped(void)
@@ -233,10 +311,10 @@ static void outgrown_ranges_are_remapped(void)
     }
     CHECK(append_pattern(b, 900 * KIB, true) == BUFFER_OK);
     CHECK(append_pattern(b, 3 * MIB, true) == BUFFER_OK);
-    CHECK(b->tier == BUFFER_RESERVED && b->storage.size > 6 * MIB);
+    CHECK(b->tier == BUFFER_RESERVED && buffer_size(b) > 6 * MIB);
     CHECK(holds_pattern(b, 0, b->length));
     CHECK(fixture.env.pool->live == 1 && fixture.tracked_count == 1);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == b->storage.committed);
+    CHECK(fixture_tracked(&fixture, buffer_base(b)) == b->rest->storage.committed);
     close_buffer();
 }
 
@@ -248,7 +326,7 @@ static void outgrown_ranges_are_copied_where_they_cannot_be_remapped(void)
     CHECK(append_pattern(b, 3 * MIB, true) == BUFFER_OK);
     CHECK(b->tier == BUFFER_RESERVED && holds_pattern(b, 0, b->length));
     CHECK(fixture.env.pool->live == 2 && fixture.env.pool->idle_count == 1);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == b->storage.committed);
+    CHECK(fixture_tracked(&fixture, buffer_base(b)) == b->rest->storage.committed);
     close_buffer();
 }
 
@@ -273,7 +351,7 @@ static void nothing_moves_while_looked_at(void)
     const char *start = b->start;
     CHECK(append_pattern(b, MIB - 101, false) == BUFFER_OK);
     CHECK(b->start == start);
-    CHECK(append_pattern(b, 1, false) == BUFFER_EXPORTED && b->failed_size == MIB);
+    CHECK(append_pattern(b, 1, false) == BUFFER_EXPORTED && b->env->failed_size == MIB);
     CHECK(b->start == start && b->length == MIB - 1 && holds_pattern(b, 0, MIB - 1));
     CHECK(append_pattern(b, 1, true) == BUFFER_OK && holds_pattern(b, 0, MIB));
     close_buffer();
@@ -282,13 +360,13 @@ static void nothing_moves_while_looked_at(void)
 static void small_and_heap_blocks_grow_in_place_only(void)
 {
     struct buffer *b = open_buffer();
-    CHECK(append_pattern(b, SMALL_BLOCK - 1, false) == BUFFER_OK);
+    CHECK(append_pattern(b, BUFFER_BLOCK - 1, false) == BUFFER_OK);
     CHECK(append_pattern(b, 1, false) == BUFFER_EXPORTED);
     CHECK(append_pattern(b, 100, true) == BUFFER_OK && b->tier == BUFFER_HEAP);
     const char *start = b->start;
     while (append_pattern(b, 1, false) == BUFFER_OK) {
     }
-    CHECK(b->start == start && b->length == b->storage.size - 1 && holds_pattern(b, 0, b->length));
+    CHECK(b->start == start && b->length == buffer_size(b) - 1 && holds_pattern(b, 0, b->length));
     close_buffer();
 }
 
@@ -329,7 +407,7 @@ static void ensure_of_nothing_does_nothing(void)
 {
     struct buffer *b = open_buffer();
     CHECK(buffer_ensure(b, 0, false) == BUFFER_OK && b->tier == BUFFER_SMALL);
-    CHECK(append_pattern(b, SMALL_BLOCK - 1, true) == BUFFER_OK);
+    CHECK(append_pattern(b, BUFFER_BLOCK - 1, true) == BUFFER_OK);
     CHECK(buffer_ensure(b, 0, false) == BUFFER_OK && b->tier == BUFFER_SMALL);
     close_buffer();
 }
@@ -338,7 +416,7 @@ static void too_large_is_refused(void)
 {
     struct buffer *b = open_buffer();
     CHECK(append_pattern(b, 10, true) == BUFFER_OK);
-    CHECK(buffer_ensure(b, SIZE_MAX, true) == BUFFER_TOO_LARGE && b->failed_size == SIZE_MAX);
+    CHECK(buffer_ensure(b, SIZE_MAX, true) == BUFFER_TOO_LARGE && b->env->failed_size == SIZE_MAX);
     CHECK(buffer_ensure(b, BUFFER_MAX - 9, true) == BUFFER_TOO_LARGE);
     CHECK(buffer_ensure(b, BUFFER_MAX - 10, true) != BUFFER_OK);
     CHECK(buffer_ensure(b, BUFFER_MAX / 2, true) != BUFFER_OK);
@@ -494,9 +572,9 @@ static void a_much_too_large_block_is_exchanged(void)
     limit_the_pool();
     CHECK(append_pattern(b, 100000, true) == BUFFER_OK);
     buffer_truncate(b, 50000);
-    CHECK(b->storage.size >= 100000);
+    CHECK(buffer_size(b) >= 100000);
     buffer_truncate(b, 1000);
-    CHECK(b->tier == BUFFER_HEAP && b->storage.size < 2000 && holds_pattern(b, 0, 1000));
+    CHECK(b->tier == BUFFER_HEAP && buffer_size(b) < 2000 && holds_pattern(b, 0, 1000));
     close_buffer();
 }
 
@@ -507,7 +585,7 @@ static void a_dropped_front_shrinks_the_block_too(void)
     CHECK(append_pattern(b, 100000, true) == BUFFER_OK);
     buffer_drop_front(b, 99000);
     CHECK(buffer_check(b) && holds_pattern(b, 99000, 1000));
-    CHECK(b->tier == BUFFER_HEAP && b->storage.size < 2000);
+    CHECK(b->tier == BUFFER_HEAP && buffer_size(b) < 2000);
     close_buffer();
 }
 
@@ -517,9 +595,9 @@ static void truncating_gives_pages_back(void)
     const char *start = b->start;
     buffer_truncate(b, 100);
     CHECK(buffer_check(b) && b->start == start && holds_pattern(b, 0, 100));
-    size_t kept = b->storage.committed;
-    CHECK(kept <= 2 * MIB && b->storage.dirty <= kept);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == kept);
+    size_t kept = b->rest->storage.committed;
+    CHECK(kept <= 2 * MIB && b->rest->storage.dirty <= kept);
+    CHECK(fixture_tracked(&fixture, buffer_base(b)) == kept);
     CHECK(buffer_extend_zero(b, 8 * MIB, true) == BUFFER_OK && buffer_check(b));
     CHECK(holds_zeros(b->start + 100, 8 * MIB + 1));
     close_buffer();
@@ -568,7 +646,7 @@ static void dropping_nothing_changes_nothing(void)
 static void an_emptied_buffer_starts_anew(void)
 {
     struct buffer *b = open_reserved(100000);
-    const char *base = b->storage.base;
+    const char *base = buffer_base(b);
     buffer_drop_front(b, 100000);
     CHECK(buffer_check(b) && b->length == 0 && b->start == base);
     CHECK(buffer_extend_zero(b, 100000, true) == BUFFER_OK);
@@ -581,13 +659,13 @@ static void a_dropped_front_gives_pages_back(void)
     struct buffer *b = open_buffer();
     b->huge = BUFFER_HUGE_NEVER;
     CHECK(append_pattern(b, 10 * MIB, true) == BUFFER_OK);
-    size_t committed = b->storage.committed;
+    size_t committed = b->rest->storage.committed;
     size_t few = fixture.env.pool->info.page_size - 1;
     buffer_drop_front(b, few);
-    CHECK(b->given_back == 0);
+    CHECK(b->rest->given_back == 0);
     buffer_drop_front(b, 3 * MIB - 1 - few);
-    CHECK(buffer_check(b) && b->given_back > 2 * MIB && b->given_back < 3 * MIB);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == committed - b->given_back);
+    CHECK(buffer_check(b) && b->rest->given_back > 2 * MIB && b->rest->given_back < 3 * MIB);
+    CHECK(fixture_tracked(&fixture, buffer_base(b)) == committed - b->rest->given_back);
     CHECK(holds_pattern(b, 3 * MIB - 1, 7 * MIB + 1));
     CHECK(append_pattern(b, 1, false) == BUFFER_OK);
     close_buffer();
@@ -598,9 +676,9 @@ static void what_was_given_back_is_reserved(void)
 #if HAVE_LIMITS
     struct buffer *b = open_reserved(10 * MIB);
     buffer_drop_front(b, 5 * MIB);
-    CHECK(b->given_back >= 4 * MIB);
-    CHECK(child_faults(b->storage.base) && child_faults(b->storage.base + b->given_back - 1));
-    CHECK(child_faults(b->storage.base + b->storage.committed));
+    CHECK(b->rest->given_back >= 4 * MIB);
+    CHECK(child_faults(buffer_base(b)) && child_faults(buffer_base(b) + b->rest->given_back - 1));
+    CHECK(child_faults(buffer_base(b) + b->rest->storage.committed));
     CHECK(!child_faults(b->start));
     close_buffer();
 #else
@@ -612,11 +690,11 @@ static void emptying_after_giving_back_slides_home(void)
 {
     struct buffer *b = open_reserved(10 * MIB);
     buffer_drop_front(b, 10 * MIB - 3);
-    CHECK(b->given_back > 0);
+    CHECK(b->rest->given_back > 0);
     buffer_drop_front(b, 3);
-    CHECK(buffer_check(b) && b->start == b->storage.base && b->given_back == 0);
-    CHECK(b->storage.committed == page_size() && b->storage.dirty <= b->storage.committed);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == page_size());
+    CHECK(buffer_check(b) && b->start == buffer_base(b) && b->rest->given_back == 0);
+    CHECK(b->rest->storage.committed == page_size() && b->rest->storage.dirty <= b->rest->storage.committed);
+    CHECK(fixture_tracked(&fixture, buffer_base(b)) == page_size());
     CHECK(buffer_extend_zero(b, MIB, false) == BUFFER_OK && holds_zeros(b->start, MIB + 1));
     close_buffer();
 }
@@ -644,9 +722,9 @@ static void a_queue_runs_in_one_reservation(void)
 {
     struct buffer *b = open_buffer_with(8 * MIB);
     buffer_promote(b, false);
-    const char *base = b->storage.base;
+    const char *base = buffer_base(b);
     run_queue(b, 64 * MIB, 100 * KIB, MIB);
-    CHECK(b->storage.base == base && b->storage.size == 8 * MIB);
+    CHECK(buffer_base(b) == base && buffer_size(b) == 8 * MIB);
     close_buffer();
 }
 
@@ -662,7 +740,7 @@ static void a_queue_commits_what_is_in_it(void)
         if (b->length > 2 * MIB) {
             buffer_drop_front(b, b->length - 100);
         }
-        CHECK(buffer_check(b) && b->storage.committed - b->given_back <= 16 * MIB);
+        CHECK(buffer_check(b) && b->rest->storage.committed - b->rest->given_back <= 16 * MIB);
     }
     close_buffer();
 }
@@ -672,9 +750,9 @@ static void a_small_queue_stays_in_one_block(void)
     struct buffer *b = open_buffer();
     CHECK(append_pattern(b, 2000, true) == BUFFER_OK);
     buffer_truncate(b, 0);
-    size_t size = b->storage.size;
+    size_t size = buffer_size(b);
     run_queue(b, MIB, 50, 600);
-    CHECK(b->tier == BUFFER_HEAP && b->storage.size <= size);
+    CHECK(b->tier == BUFFER_HEAP && buffer_size(b) <= size);
     close_buffer();
 }
 
@@ -697,9 +775,9 @@ static void full_ranges_slide_rather_than_grow(void)
     struct buffer *b = open_buffer_with(8 * MIB);
     CHECK(append_pattern(b, 4 * MIB - 10, true) == BUFFER_OK);
     buffer_drop_front(b, 3 * MIB);
-    const char *base = b->storage.base;
+    const char *base = buffer_base(b);
     CHECK(buffer_ensure(b, 6 * MIB, true) == BUFFER_OK && buffer_check(b));
-    CHECK(b->storage.base == base && b->start == base && b->storage.size == 8 * MIB);
+    CHECK(buffer_base(b) == base && b->start == base && buffer_size(b) == 8 * MIB);
     CHECK(holds_pattern(b, 3 * MIB, MIB - 10));
     close_buffer();
 }
@@ -710,7 +788,7 @@ static void a_slide_leaves_no_old_contents(void)
 {
     struct buffer *b = open_buffer_with(64 * KIB);
     buffer_promote(b, false);
-    const char *base = b->storage.base;
+    const char *base = buffer_base(b);
     CHECK(append_pattern(b, 40 * KIB, true) == BUFFER_OK);
     buffer_drop_front(b, 30 * KIB);
     CHECK(append_pattern(b, 15 * KIB, true) == BUFFER_OK && b->start == base + 30 * KIB);
@@ -726,7 +804,7 @@ static void sliding_into_given_back_pages(void)
     struct buffer *b = open_buffer_with(16 * MIB);
     CHECK(append_pattern(b, 15 * MIB, true) == BUFFER_OK);
     buffer_drop_front(b, 8 * MIB + 100);
-    CHECK(buffer_check(b) && b->start == b->storage.base);
+    CHECK(buffer_check(b) && b->start == buffer_base(b));
     CHECK(holds_pattern(b, 8 * MIB + 100, 7 * MIB - 100));
     CHECK(buffer_extend_zero(b, 2 * MIB, true) == BUFFER_OK && buffer_check(b));
     CHECK(holds_zeros(b->start + 7 * MIB - 100, 2 * MIB + 1));
@@ -740,12 +818,12 @@ static void check_capacity(size_t capacity)
     struct buffer *b = open_buffer();
     CHECK(buffer_set_capacity(b, capacity) == BUFFER_OK && buffer_check(b));
     CHECK(buffer_capacity(b) == capacity);
-    const char *base = b->storage.base;
+    const char *base = buffer_base(b);
     for (int round = 0; round < 3; round++) {
         CHECK(append_pattern(b, capacity - b->length, false) == BUFFER_OK);
         CHECK(b->length == capacity && buffer_capacity(b) == capacity);
         CHECK(append_pattern(b, 1, true) == BUFFER_AT_CAPACITY);
-        CHECK(b->failed_size == capacity + 1 && b->length == capacity);
+        CHECK(b->env->failed_size == capacity + 1 && b->length == capacity);
         buffer_drop_front(b, (capacity + 1) / 2);
         CHECK(buffer_check(b) && buffer_capacity(b) == capacity);
         CHECK(buffer_committed(b) <= capacity && buffer_committed(b) >= b->length);
@@ -753,7 +831,7 @@ static void check_capacity(size_t capacity)
     buffer_truncate(b, 0);
     CHECK(buffer_fit(b, true) == BUFFER_OK && buffer_check(b));
     buffer_promote(b, true);
-    CHECK(b->storage.base == base && buffer_capacity(b) == capacity);
+    CHECK(buffer_base(b) == base && buffer_capacity(b) == capacity);
     CHECK(append_pattern(b, capacity, false) == BUFFER_OK && holds_pattern(b, 0, capacity));
     close_buffer();
 }
@@ -770,10 +848,10 @@ static void capacity_is_exact_in_every_tier(void)
 static void capacity_has_its_tier(void)
 {
     struct buffer *b = open_buffer();
-    CHECK(buffer_set_capacity(b, SMALL_BLOCK - 1) == BUFFER_OK && b->tier == BUFFER_SMALL);
+    CHECK(buffer_set_capacity(b, BUFFER_BLOCK - 1) == BUFFER_OK && b->tier == BUFFER_SMALL);
     close_buffer();
     b = open_buffer();
-    CHECK(buffer_set_capacity(b, SMALL_BLOCK) == BUFFER_OK && b->tier == BUFFER_HEAP);
+    CHECK(buffer_set_capacity(b, BUFFER_BLOCK) == BUFFER_OK && b->tier == BUFFER_HEAP);
     close_buffer();
     b = open_buffer();
     CHECK(buffer_set_capacity(b, BUFFER_PROMOTE_AT) == BUFFER_OK && b->tier == BUFFER_RESERVED);
@@ -786,8 +864,8 @@ static void impossible_capacities_are_refused(void)
     CHECK(buffer_set_capacity(b, SIZE_MAX / 2) == BUFFER_TOO_LARGE);
     CHECK(buffer_set_capacity(b, BUFFER_MAX / 4 + 1) == BUFFER_TOO_LARGE);
     CHECK(buffer_set_capacity(b, BUFFER_MAX / 4) == BUFFER_NOT_RESERVED);
-    CHECK(b->failed_size >= BUFFER_MAX / 4 && b->system_error != 0);
-    CHECK(b->tier == BUFFER_SMALL && b->capacity == BUFFER_NO_CAPACITY && buffer_check(b));
+    CHECK(b->env->failed_size >= BUFFER_MAX / 4 && b->env->system_error != 0);
+    CHECK(b->tier == BUFFER_SMALL && b->rest->capacity == BUFFER_NO_CAPACITY && buffer_check(b));
     CHECK(append_pattern(b, 1000, true) == BUFFER_OK);
     close_buffer();
 }
@@ -815,7 +893,7 @@ static void a_queue_with_a_capacity_never_fills_up(void)
         buffer_drop_front(b, 777 + (size_t)round * 13 % 5000);
         CHECK(buffer_check(b));
     }
-    CHECK(total > 10 * b->storage.size);
+    CHECK(total > 10 * buffer_size(b));
     close_buffer();
 }
 
@@ -947,7 +1025,7 @@ static void no_more_than_lent_is_taken_in(void)
 {
     struct buffer *b = open_buffer();
     CHECK(buffer_advance(b, 0) == BUFFER_OK);
-    CHECK(buffer_advance(b, 1) == BUFFER_NOT_LENT && b->failed_size == 1);
+    CHECK(buffer_advance(b, 1) == BUFFER_NOT_LENT && b->env->failed_size == 1);
     spare(b, 10, true);
     CHECK(buffer_advance(b, 11) == BUFFER_NOT_LENT);
     CHECK(buffer_advance(b, SIZE_MAX) == BUFFER_NOT_LENT);
@@ -980,12 +1058,12 @@ static void a_tail_is_not_taken_in_after_its_pages_went(void)
 {
     struct buffer *b = open_reserved(100000);
     spare(b, 30 * MIB, true);
-    CHECK(buffer_fit(b, true) == BUFFER_OK && b->storage.committed < MIB);
+    CHECK(buffer_fit(b, true) == BUFFER_OK && b->rest->storage.committed < MIB);
     CHECK(buffer_advance(b, 30 * MIB) == BUFFER_NOT_LENT && buffer_check(b));
     spare(b, 30 * MIB, true);
     CHECK(append_pattern(b, 1, true) == BUFFER_OK);
     buffer_truncate(b, 100000);
-    CHECK(b->storage.committed < 30 * MIB);
+    CHECK(b->rest->storage.committed < 30 * MIB);
     CHECK(buffer_advance(b, 30 * MIB) == BUFFER_NOT_LENT && buffer_check(b));
     close_buffer();
 }
@@ -1008,7 +1086,7 @@ static void the_last_accessible_byte_is_not_lent(void)
     buffer_promote(b, false);
     CHECK(buffer_spare(b, 64 * KIB, false, &tail) == BUFFER_EXPORTED);
     memset(spare(b, 64 * KIB - 1, false), 'x', 64 * KIB - 1);
-    CHECK(b->storage.base[64 * KIB - 1] == 0);
+    CHECK(buffer_base(b)[64 * KIB - 1] == 0);
     advance(b, 64 * KIB - 1);
     close_buffer();
 }
@@ -1054,9 +1132,9 @@ static void fitting_moves_small_contents_to_the_heap(void)
 {
     struct buffer *b = open_reserved(1000);
     CHECK(buffer_fit(b, true) == BUFFER_OK && buffer_check(b));
-    CHECK(b->tier == BUFFER_HEAP && b->storage.size == 1001 && holds_pattern(b, 0, 1000));
+    CHECK(b->tier == BUFFER_HEAP && buffer_size(b) == 1001 && holds_pattern(b, 0, 1000));
     CHECK(append_pattern(b, 100, true) == BUFFER_OK);
-    CHECK(buffer_fit(b, true) == BUFFER_OK && b->storage.size == 1101);
+    CHECK(buffer_fit(b, true) == BUFFER_OK && buffer_size(b) == 1101);
     close_buffer();
 }
 
@@ -1073,8 +1151,8 @@ static void fitting_large_contents_cuts_pages(void)
     struct buffer *b = open_reserved(9 * MIB + 1);
     const char *start = b->start;
     CHECK(buffer_fit(b, true) == BUFFER_OK && buffer_check(b) && b->start == start);
-    CHECK(b->storage.committed == growth_round_up(9 * MIB + 2, page_size()));
-    CHECK(fixture_tracked(&fixture, b->storage.base) == b->storage.committed);
+    CHECK(b->rest->storage.committed == growth_round_up(9 * MIB + 2, page_size()));
+    CHECK(fixture_tracked(&fixture, buffer_base(b)) == b->rest->storage.committed);
     CHECK(append_pattern(b, MIB, false) == BUFFER_OK && holds_pattern(b, 0, 10 * MIB + 1));
     close_buffer();
 }
@@ -1085,7 +1163,7 @@ static void fitting_while_looked_at_does_not_move(void)
     CHECK(buffer_ensure(b, 9 * MIB, false) == BUFFER_OK);
     const char *start = b->start;
     CHECK(buffer_fit(b, false) == BUFFER_OK && buffer_check(b));
-    CHECK(b->start == start && b->storage.committed == page_size());
+    CHECK(b->start == start && b->rest->storage.committed == page_size());
     CHECK(holds_pattern(b, 0, 1000));
     close_buffer();
     b = open_buffer();
@@ -1098,9 +1176,9 @@ static void fitting_a_whole_page_keeps_the_terminator(void)
 {
     struct buffer *b = open_reserved(0);
     CHECK(append_pattern(b, 16 * page_size() - 1, false) == BUFFER_OK);
-    CHECK(buffer_fit(b, false) == BUFFER_OK && b->storage.committed == 16 * page_size());
+    CHECK(buffer_fit(b, false) == BUFFER_OK && b->rest->storage.committed == 16 * page_size());
     CHECK(append_pattern(b, 1, false) == BUFFER_OK);
-    CHECK(buffer_fit(b, false) == BUFFER_OK && b->storage.committed == 17 * page_size());
+    CHECK(buffer_fit(b, false) == BUFFER_OK && b->rest->storage.committed == 17 * page_size());
     CHECK(buffer_check(b));
     close_buffer();
 }
@@ -1144,13 +1222,13 @@ static void frozen_pages_are_protected(void)
 static void a_frozen_range_is_writable_for_the_next(void)
 {
     struct buffer *b = open_reserved(1000);
-    const char *base = b->storage.base;
+    const char *base = buffer_base(b);
     CHECK(buffer_freeze(b) == BUFFER_OK);
     buffer_free(b);
     CHECK(fixture.env.pool->idle_count == 1);
     owner_init(&owner, &fixture);
     buffer_promote(b, false);
-    CHECK(b->storage.base == base && append_pattern(b, 2000, true) == BUFFER_OK);
+    CHECK(buffer_base(b) == base && append_pattern(b, 2000, true) == BUFFER_OK);
     close_buffer();
 }
 
@@ -1158,10 +1236,7 @@ static void released_buffers_refuse_everything(void)
 {
     struct buffer *b = open_reserved(1000);
     char *tail;
-    buffer_free(b);
-    buffer_init(b, &fixture.env, owner.block, SMALL_BLOCK);
-    b->released = true;
-    b->limit = 0;
+    buffer_release(b);
     CHECK(buffer_check(b));
     CHECK(buffer_ensure(b, 1, true) == BUFFER_RELEASED);
     CHECK(buffer_extend_zero(b, 0, true) == BUFFER_RELEASED);
@@ -1211,8 +1286,8 @@ static void large_buffers_ask_for_huge_pages(void)
         close_buffer();
         SKIP("no huge pages on this system");
     }
-    CHECK(append_pattern(b, MIB, true) == BUFFER_OK && !b->storage.huge);
-    CHECK(append_pattern(b, 4 * MIB, true) == BUFFER_OK && b->storage.huge);
+    CHECK(append_pattern(b, MIB, true) == BUFFER_OK && !b->rest->storage.huge);
+    CHECK(append_pattern(b, 4 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
     CHECK(has_flag(b->start, " hg") && holds_pattern(b, 0, 5 * MIB));
     close_buffer();
 }
@@ -1226,7 +1301,7 @@ static void huge_always_asks_at_once(void)
     }
     CHECK(append_pattern(b, 10, true) == BUFFER_OK);
     buffer_promote(b, false);
-    CHECK(b->storage.huge && b->storage.committed == 2 * MIB && has_flag(b->start, " hg"));
+    CHECK(b->rest->storage.huge && b->rest->storage.committed == 2 * MIB && has_flag(b->start, " hg"));
     close_buffer();
 }
 
@@ -1234,7 +1309,7 @@ static void huge_always_keeps_to_a_small_range(void)
 {
     struct buffer *b = open_buffer_with(MIB);
     b->huge = BUFFER_HUGE_ALWAYS;
-    CHECK(append_pattern(b, 900 * KIB, true) == BUFFER_OK && b->storage.committed == MIB);
+    CHECK(append_pattern(b, 900 * KIB, true) == BUFFER_OK && b->rest->storage.committed == MIB);
     close_buffer();
 }
 
@@ -1242,7 +1317,7 @@ static void huge_never_does_not_ask(void)
 {
     struct buffer *b;
     open_advised(&b, BUFFER_HUGE_NEVER);
-    CHECK(append_pattern(b, 5 * MIB, true) == BUFFER_OK && !b->storage.huge);
+    CHECK(append_pattern(b, 5 * MIB, true) == BUFFER_OK && !b->rest->storage.huge);
     CHECK(!has_flag(b->start, " hg"));
     close_buffer();
 }
@@ -1254,13 +1329,13 @@ static void huge_never_takes_the_advice_off(void)
         close_buffer();
         SKIP("no huge pages on this system");
     }
-    CHECK(append_pattern(b, 5 * MIB, true) == BUFFER_OK && b->storage.huge);
-    const char *base = b->storage.base;
+    CHECK(append_pattern(b, 5 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
+    const char *base = buffer_base(b);
     buffer_free(b);
     owner_init(&owner, &fixture);
     b->huge = BUFFER_HUGE_NEVER;
     buffer_promote(b, false);
-    CHECK(b->storage.base == base && !b->storage.huge && !has_flag(base, " hg"));
+    CHECK(buffer_base(b) == base && !b->rest->storage.huge && !has_flag(base, " hg"));
     close_buffer();
 }
 
@@ -1286,10 +1361,10 @@ static void advice_is_given_again_after_pages_went(void)
         close_buffer();
         SKIP("no huge pages on this system");
     }
-    CHECK(append_pattern(b, 30 * MIB, true) == BUFFER_OK && b->storage.huge);
+    CHECK(append_pattern(b, 30 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
     buffer_truncate(b, 100);
-    CHECK(b->storage.committed < 30 * MIB);
-    CHECK(append_pattern(b, 20 * MIB, true) == BUFFER_OK && b->storage.huge);
+    CHECK(b->rest->storage.committed < 30 * MIB);
+    CHECK(append_pattern(b, 20 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
     CHECK(has_flag(b->start + 16 * MIB, " hg"));
     close_buffer();
 }
@@ -1302,8 +1377,8 @@ static void remapped_ranges_are_advised_anew(void)
         SKIP("no huge pages on this system");
     }
     fixture.env.pool->reservation = 8 * MIB;
-    CHECK(append_pattern(b, 7 * MIB, true) == BUFFER_OK && b->storage.size == 8 * MIB);
-    CHECK(append_pattern(b, 20 * MIB, true) == BUFFER_OK && b->storage.huge);
+    CHECK(append_pattern(b, 7 * MIB, true) == BUFFER_OK && buffer_size(b) == 8 * MIB);
+    CHECK(append_pattern(b, 20 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
     CHECK(has_flag(b->start + 25 * MIB, " hg") && holds_pattern(b, 0, 27 * MIB));
     close_buffer();
 }
@@ -1312,7 +1387,8 @@ static void remapped_ranges_are_advised_anew(void)
 static void named_buffers_work(void)
 {
     struct buffer *b = open_buffer_with(MIB);
-    b->name = "packets";
+    CHECK(buffer_need_rest(b) == BUFFER_OK);
+    b->rest->name = "packets";
     fixture.env.pool->info.can_name = true; /* where it cannot, the refusal is no matter */
     CHECK(append_pattern(b, 900 * KIB, true) == BUFFER_OK);
     CHECK(append_pattern(b, 2 * MIB, true) == BUFFER_OK && holds_pattern(b, 0, b->length));
@@ -1326,10 +1402,10 @@ static void every_commit_is_tracked(void)
         CHECK(append_pattern(b, n, true) == BUFFER_OK);
         bool paged = b->tier == BUFFER_RESERVED;
         CHECK(fixture.tracked_count == (paged ? 1u : 0u));
-        CHECK(fixture_tracked(&fixture, b->storage.base) == (paged ? b->storage.committed : 0));
+        CHECK(fixture_tracked(&fixture, buffer_base(b)) == (paged ? b->rest->storage.committed : 0));
     }
     CHECK(buffer_fit(b, true) == BUFFER_OK);
-    CHECK(fixture_tracked(&fixture, b->storage.base) == b->storage.committed);
+    CHECK(fixture_tracked(&fixture, buffer_base(b)) == b->rest->storage.committed);
     buffer_truncate(b, 10);
     CHECK(buffer_fit(b, true) == BUFFER_OK && b->tier == BUFFER_HEAP);
     CHECK(fixture.tracked_count == 0);
@@ -1369,7 +1445,7 @@ static void the_page_map_tells_three_states(void)
     size_t page = page_size();
     size_t count = buffer_page_count(b);
     unsigned char *pages = malloc(count);
-    CHECK(count == b->storage.committed / page && pages != NULL);
+    CHECK(count == b->rest->storage.committed / page && pages != NULL);
     CHECK(buffer_page_map(b, pages) == BUFFER_OK);
     CHECK(pages[0] == BUFFER_PAGE_RESERVED && pages[2 * MIB / page - 1] == BUFFER_PAGE_RESERVED);
     CHECK(pages[2 * MIB / page] == BUFFER_PAGE_RESIDENT);
@@ -1396,13 +1472,13 @@ static void lazy_buffers_work(void)
         close_buffer();
         SKIP("no lazy ranges on this system");
     }
-    CHECK(b->storage.lazy && buffer_committed(b) == buffer_capacity(b) && buffer_check(b));
+    CHECK(b->rest->storage.lazy && buffer_committed(b) == buffer_capacity(b) && buffer_check(b));
     CHECK(fixture.tracked_count == 0);
     CHECK(append_pattern(b, 10 * MIB, false) == BUFFER_OK && holds_pattern(b, 0, b->length));
     buffer_drop_front(b, 5 * MIB);
-    CHECK(buffer_check(b) && b->given_back == 0 && holds_pattern(b, 5 * MIB, b->length));
+    CHECK(buffer_check(b) && b->rest->given_back == 0 && holds_pattern(b, 5 * MIB, b->length));
     buffer_truncate(b, 10);
-    CHECK(buffer_check(b) && b->storage.committed == b->storage.size);
+    CHECK(buffer_check(b) && b->rest->storage.committed == buffer_size(b));
     CHECK(buffer_extend_zero(b, 8 * MIB, false) == BUFFER_OK && buffer_check(b));
     CHECK(holds_pattern(b, 5 * MIB, 10) && holds_zeros(b->start + 10, 8 * MIB + 1));
     CHECK(buffer_fit(b, false) == BUFFER_OK && buffer_check(b));
@@ -1421,7 +1497,7 @@ static void outgrown_lazy_ranges_are_copied(void)
     }
     CHECK(append_pattern(b, 60 * MIB, true) == BUFFER_OK);
     CHECK(append_pattern(b, 10 * MIB, true) == BUFFER_OK);
-    CHECK(b->storage.lazy && b->storage.size > 64 * MIB && holds_pattern(b, 0, b->length));
+    CHECK(b->rest->storage.lazy && buffer_size(b) > 64 * MIB && holds_pattern(b, 0, b->length));
     close_buffer();
 }
 
@@ -1434,14 +1510,14 @@ static struct buffer *open_second_hand(void)
     const char *base;
     CHECK(buffer_ensure(b, 3 * MIB, true) == BUFFER_OK);
     memset(buffer_take_in(b, 3 * MIB), 's', 3 * MIB);
-    base = b->storage.base;
+    base = buffer_base(b);
     buffer_free(b);
     owner_init(&owner, &fixture);
     CHECK(append_pattern(b, 5, true) == BUFFER_OK);
     buffer_promote(b, false);
     /* A frugal system takes the memory back at once, and then there is nothing to hide. */
     if (!pool_is_frugal(fixture.env.pool)) {
-        CHECK(b->storage.base == base && b->storage.dirty == 3 * MIB + 1);
+        CHECK(buffer_base(b) == base && b->rest->storage.dirty == 3 * MIB + 1);
     }
     CHECK(buffer_check(b));
     CHECK(b->start[5] == 0);
@@ -1493,13 +1569,13 @@ static void a_partly_written_tail_is_not_shown_to_the_next(void)
 static void ranges_with_a_dropped_front_are_reused(void)
 {
     struct buffer *b = open_reserved(10 * MIB);
-    const char *base = b->storage.base;
+    const char *base = buffer_base(b);
     buffer_drop_front(b, 5 * MIB);
-    CHECK(b->given_back > 0);
+    CHECK(b->rest->given_back > 0);
     buffer_free(b);
     owner_init(&owner, &fixture);
     buffer_promote(b, false);
-    CHECK(b->storage.base == base && b->given_back == 0 && buffer_check(b));
+    CHECK(buffer_base(b) == base && b->rest->given_back == 0 && buffer_check(b));
     CHECK(buffer_extend_zero(b, 10 * MIB, false) == BUFFER_OK && buffer_check(b));
     CHECK(holds_zeros(b->start, 10 * MIB + 1));
     close_buffer();
@@ -1528,26 +1604,14 @@ static void many_buffers_share_the_pool(void)
 
 /* ---- the check itself ---------------------------------------------------------------------- */
 
-static void the_check_sees_damage(void)
+static void the_check_sees_a_wrong_length(void)
 {
     struct buffer *b = open_reserved(1000);
     struct buffer damaged = *b;
     damaged.length = damaged.limit + 1;
     CHECK(!buffer_check(&damaged));
     damaged = *b;
-    damaged.limit = damaged.storage.committed;
-    CHECK(!buffer_check(&damaged));
-    damaged = *b;
-    damaged.capacity = 5;
-    CHECK(!buffer_check(&damaged));
-    damaged = *b;
-    damaged.storage.committed = damaged.storage.size + page_size();
-    CHECK(!buffer_check(&damaged));
-    damaged = *b;
-    damaged.given_back = page_size();
-    CHECK(!buffer_check(&damaged));
-    damaged = *b;
-    damaged.storage.committed = 0;
+    damaged.limit = b->rest->storage.committed;
     CHECK(!buffer_check(&damaged));
     b->start[1000] = 'x';
     CHECK(!buffer_check(b));
@@ -1556,6 +1620,43 @@ static void the_check_sees_damage(void)
     b->released = true;
     CHECK(!buffer_check(b));
     b->released = false;
+    close_buffer();
+}
+
+static void the_check_sees_a_wrong_range(void)
+{
+    struct buffer *b = open_reserved(1000);
+    struct buffer_rest rest = *b->rest;
+    struct buffer damaged = *b;
+    damaged.rest = &rest;
+    CHECK(buffer_check(&damaged));
+    rest.capacity = 5;
+    CHECK(!buffer_check(&damaged));
+    rest = *b->rest;
+    rest.storage.committed = rest.storage.size + page_size();
+    CHECK(!buffer_check(&damaged));
+    rest = *b->rest;
+    rest.given_back = page_size();
+    CHECK(!buffer_check(&damaged));
+    rest = *b->rest;
+    rest.storage.committed = 0;
+    CHECK(!buffer_check(&damaged));
+    close_buffer();
+}
+
+static void the_check_sees_a_wrong_rest(void)
+{
+    struct buffer *b = open_buffer();
+    struct buffer_rest rest = *b->rest;
+    CHECK(buffer_check(b) && !buffer_has_rest(b));
+    b->tier = BUFFER_RESERVED;
+    CHECK(!buffer_check(b));
+    b->tier = BUFFER_SMALL;
+    b->rest = &rest;
+    rest.given_back = page_size();
+    CHECK(!buffer_check(b));
+    b->rest = rest_none();
+    CHECK(buffer_check(b));
     close_buffer();
 }
 
@@ -1587,7 +1688,7 @@ static void spare_bytes_are_poisoned(void)
     CHECK(__asan_address_is_poisoned(b->start + 501) && __asan_address_is_poisoned(tail));
     buffer_drop_front(b, 16);
     CHECK(__asan_address_is_poisoned(b->start - 1));
-    char *base = b->storage.base;
+    char *base = buffer_base(b);
     buffer_free(b);
     CHECK(!__asan_address_is_poisoned(base) && !__asan_address_is_poisoned(base + 4000));
     fixture_close(&fixture);
@@ -1597,8 +1698,8 @@ static void left_addresses_are_not_poisoned(void)
 {
     struct buffer *b = open_buffer_with(MIB);
     CHECK(append_pattern(b, 100000, true) == BUFFER_OK);
-    const char *old = b->storage.base;
-    CHECK(append_pattern(b, 2 * MIB, true) == BUFFER_OK && b->storage.base != old);
+    const char *old = buffer_base(b);
+    CHECK(append_pattern(b, 2 * MIB, true) == BUFFER_OK && buffer_base(b) != old);
     CHECK(!__asan_address_is_poisoned(old + 100010));
     close_buffer();
 }
@@ -1677,7 +1778,7 @@ static void grow_under_a_data_limit(void *unused)
         error = append_pattern(b, 777777, false);
         length = error == BUFFER_OK ? b->length : length;
     }
-    CHECK(error == BUFFER_NOT_COMMITTED && b->system_error != 0 && b->failed_size != 0);
+    CHECK(error == BUFFER_NOT_COMMITTED && b->env->system_error != 0 && b->env->failed_size != 0);
     CHECK(b->length == length && length > 110 * MIB && holds_pattern(b, 0, length));
     close_buffer();
 }
@@ -1775,6 +1876,12 @@ static const struct check_test tests[] = {
     TEST(without_reservations_all_sizes_live_on_the_heap),
     TEST(limited_addresses_leave_the_heap_first),
     TEST(outgrown_and_refused_goes_back_to_the_heap),
+    TEST(a_buffer_on_the_heap_is_small_and_has_one_block),
+    TEST(a_rest_goes_with_the_reservation),
+    TEST(a_rest_that_the_owner_wrote_to_stays),
+    TEST(a_released_buffer_without_a_name_has_no_rest),
+    TEST(a_promotion_leaves_the_bytes_of_the_small_block),
+    TEST(without_memory_for_a_rest_contents_stay),
     TEST(outgrown_ranges_are_remapped),
     TEST(outgrown_ranges_are_copied_where_they_cannot_be_remapped),
     TEST(remapping_leaves_a_dropped_front_behind),
@@ -1863,7 +1970,9 @@ static const struct check_test tests[] = {
     TEST(a_partly_written_tail_is_not_shown_to_the_next),
     TEST(ranges_with_a_dropped_front_are_reused),
     TEST(many_buffers_share_the_pool),
-    TEST(the_check_sees_damage),
+    TEST(the_check_sees_a_wrong_length),
+    TEST(the_check_sees_a_wrong_range),
+    TEST(the_check_sees_a_wrong_rest),
     TEST(the_check_sees_unclean_pages),
 #ifdef POISON_ENABLED
     TEST(spare_bytes_are_poisoned),

@@ -46,7 +46,8 @@ static void prepare_reserved(struct buffer *b)
 /* Advised, named, committed far beyond the contents. */
 static void prepare_large(struct buffer *b)
 {
-    b->name = "large";
+    CHECK(buffer_need_rest(b) == BUFFER_OK);
+    b->rest->name = "large";
     b->huge = BUFFER_HUGE_ALWAYS;
     CHECK(append_pattern(b, 9 * MIB, true) == BUFFER_OK && b->tier == BUFFER_RESERVED);
 }
@@ -56,7 +57,7 @@ static void prepare_dropped(struct buffer *b)
 {
     CHECK(append_pattern(b, 9 * MIB, true) == BUFFER_OK);
     buffer_drop_front(b, 7 * MIB);
-    CHECK(b->given_back > 0 && buffer_check(b));
+    CHECK(b->rest->given_back > 0 && buffer_check(b));
 }
 
 /* All but three bytes are gone. */
@@ -78,7 +79,7 @@ static void prepare_retired(struct buffer *b)
 {
     prepare_heap(b);
     buffer_promote(b, true);
-    CHECK(b->tier == BUFFER_RESERVED && b->retired != NULL);
+    CHECK(b->tier == BUFFER_RESERVED && b->rest->retired != NULL);
 }
 
 static void prepare_limited(struct buffer *b)
@@ -218,6 +219,24 @@ static int fit(struct buffer *b)
 static int fit_while_looked_at(struct buffer *b)
 {
     return buffer_fit(b, false);
+}
+
+static int lend_a_little(struct buffer *b)
+{
+    char *tail;
+    int error = buffer_spare(b, 16, true, &tail);
+    CHECK(error != BUFFER_OK || holds_zeros(tail, 16));
+    return error;
+}
+
+/* The owner writes down what its messages are to say. */
+static int hold(struct buffer *b)
+{
+    int error = buffer_need_rest(b);
+    if (error == BUFFER_OK) {
+        b->rest->holder = (struct buffer_holder){"Array", 8};
+    }
+    return error;
 }
 
 static int lend(struct buffer *b)
@@ -367,6 +386,8 @@ static const struct scenario scenarios[] = {
     {"fit nearly empty", prepare_nearly_empty, fit, same},
     {"lend", prepare_small, lend, same},
     {"lend, reserved", prepare_reserved, lend, same},
+    {"lend, addresses limited", prepare_limited, lend_a_little, same},
+    {"hold", prepare_heap, hold, same},
     {"advance", prepare_lent, advance, advanced},
     {"freeze", prepare_large, freeze, same},
     {"freeze dropped", prepare_dropped, freeze, same},
@@ -397,9 +418,9 @@ static void check_result(const struct scenario *s, struct buffer *b, int error)
 {
     SCENARIO_CHECK(buffer_check(b));
     SCENARIO_CHECK(error == BUFFER_OK ? s->holds(b) : same(b));
-    SCENARIO_CHECK(fixture.tracked_count == (b->tier == BUFFER_RESERVED && !b->storage.lazy));
+    SCENARIO_CHECK(fixture.tracked_count == (b->tier == BUFFER_RESERVED && !b->rest->storage.lazy));
     if (fixture.tracked_count != 0) {
-        SCENARIO_CHECK(fixture_tracked(&fixture, b->storage.base) == b->storage.committed - b->given_back);
+        SCENARIO_CHECK(fixture_tracked(&fixture, buffer_base(b)) == buffer_memory(b));
     }
 }
 
@@ -581,18 +602,18 @@ static void errors_say_what_was_tried(void)
     prepare_reserved(b);
     vmem_fault_arm(1, -1);
     CHECK(buffer_ensure(b, MIB, false) == BUFFER_NOT_COMMITTED);
-    CHECK(b->failed_size > 0 && b->failed_size <= MIB + 4096 && b->system_error > 0);
-    CHECK(buffer_freeze(b) == BUFFER_SYSTEM && b->system_error > 0 && !b->frozen);
+    CHECK(b->env->failed_size > 0 && b->env->failed_size <= MIB + 4096 && b->env->system_error > 0);
+    CHECK(buffer_freeze(b) == BUFFER_SYSTEM && b->env->system_error > 0 && !b->frozen);
     vmem_fault_disarm();
     buffer_free(b);
     owner_init(&owner, &fixture);
     vmem_fault_arm(1, -1);
     CHECK(buffer_set_capacity(b, 20 * MIB) == BUFFER_NOT_RESERVED);
-    CHECK(b->failed_size >= 20 * MIB && b->system_error > 0);
+    CHECK(b->env->failed_size >= 20 * MIB && b->env->system_error > 0);
     vmem_fault_disarm();
     fixture.fail_at = fixture.calls + 1;
     fixture.fails = -1;
-    CHECK(buffer_ensure(b, 1000, true) == BUFFER_NO_MEMORY && b->failed_size == 1001);
+    CHECK(buffer_ensure(b, 1000, true) == BUFFER_NO_MEMORY && b->env->failed_size == 1001);
     fixture.fail_at = 0;
     buffer_free(b);
     fixture_close(&fixture);

@@ -157,9 +157,9 @@ static bool grew(struct model *m, int error, size_t n, const char *start)
     size_t need = m->length + n;
     MODEL_CHECK(need > b->limit);
     if (error == BUFFER_AT_CAPACITY) {
-        MODEL_CHECK(need > b->capacity);
+        MODEL_CHECK(need > b->rest->capacity);
     } else if (error == BUFFER_EXPORTED) {
-        MODEL_CHECK(m->looked_at && (b->pinned || b->capacity == BUFFER_NO_CAPACITY));
+        MODEL_CHECK(m->looked_at && (b->pinned || b->rest->capacity == BUFFER_NO_CAPACITY));
     } else {
         MODEL_CHECK(error == BUFFER_PINNED && b->pinned);
     }
@@ -340,7 +340,7 @@ static void fit(struct model *m)
     struct buffer *b = &m->owner.b;
     const char *start = b->start;
     MODEL_CHECK(buffer_fit(b, !m->looked_at) == BUFFER_OK);
-    if (m->looked_at || b->pinned || b->capacity != BUFFER_NO_CAPACITY) {
+    if (m->looked_at || b->pinned || b->rest->capacity != BUFFER_NO_CAPACITY) {
         MODEL_CHECK(b->start == start);
     }
     m->lent = m->looked_at ? m->lent : 0;

@@ -309,7 +309,7 @@ static void discarded_pages_serve_the_next_owner(void)
     pool_give(pool, &range);
     owner_init(&o, &fixture);
     CHECK(buffer_extend_zero(&o.b, 6 * MIB, true) == 0 && holds_zeros(o.b.start, 6 * MIB));
-    CHECK(buffer_check(&o.b) && o.b.storage.committed < 12 * MIB);
+    CHECK(buffer_check(&o.b) && o.b.rest->storage.committed < 12 * MIB);
     CHECK(append_pattern(&o.b, 5 * MIB, true) == 0 && holds_zeros(o.b.start, 6 * MIB));
     CHECK(buffer_extend_zero(&o.b, 2 * MIB, true) == 0);
     CHECK(holds_zeros(o.b.start + 11 * MIB, 2 * MIB) && buffer_check(&o.b));
@@ -327,7 +327,7 @@ static void discarded_pages_go_with_what_is_shrunk(void)
     pool_give(pool, &range);
     owner_init(&o, &fixture);
     CHECK(buffer_extend_zero(&o.b, MIB, true) == 0 && buffer_fit(&o.b, true) == 0);
-    CHECK(o.b.storage.dirty <= o.b.storage.committed && buffer_check(&o.b));
+    CHECK(o.b.rest->storage.dirty <= o.b.rest->storage.committed && buffer_check(&o.b));
     buffer_free(&o.b);
     CHECK(pool->idle_discarded == 0);
     close_pool();

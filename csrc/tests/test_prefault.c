@@ -358,10 +358,10 @@ static void a_growing_buffer_finds_its_memory(void)
             CHECK(append_pattern(b, 10000, true) == BUFFER_OK);
         }
         CHECK(holds_pattern(b, 0, b->length));
-        CHECK(b->ordered && b->populated > b->length && b->populated <= b->storage.committed);
-        CHECK(low_latency == 0 || !b->storage.huge);
-        const char *ahead = b->storage.base + growth_round_up(b->length, MIB);
-        CHECK(becomes_resident(ahead, (size_t)(b->storage.base + b->populated - ahead)));
+        CHECK(b->rest->ordered && b->rest->populated > b->length && b->rest->populated <= b->rest->storage.committed);
+        CHECK(low_latency == 0 || !b->rest->storage.huge);
+        const char *ahead = buffer_base(b) + growth_round_up(b->length, MIB);
+        CHECK(becomes_resident(ahead, (size_t)(buffer_base(b) + b->rest->populated - ahead)));
         CHECK(buffer_check(b));
         close_buffer();
     }
@@ -401,7 +401,7 @@ static void the_pool_counts_what_was_put_there(void)
     while (b->length < 2 * MIB) {
         CHECK(append_pattern(b, 10000, true) == BUFFER_OK);
     }
-    size_t populated = b->populated;
+    size_t populated = b->rest->populated;
     buffer_free(b);
     CHECK(fixture.env.pool->idle_bytes >= populated);
     owner_init(&owner, &fixture);

@@ -1,0 +1,68 @@
+/* rest.c - getting a rest, and giving it up.
+ *
+ * What a reader would get wrong: a rest is not given up as soon as it tells nothing, but when the
+ * contents leave a reservation, and with the buffer.
+ */
+#include "storage.h"
+
+const struct buffer_rest buffer_no_rest = {
+    .capacity = BUFFER_NO_CAPACITY, .displaced = -1,
+    .holder = {.name = "Buffer", .row_size = HOLDER_OF_BYTES}};
+
+int
+buffer_need_rest(struct buffer *b)
+{
+    if (buffer_has_rest(b))
+        return BUFFER_OK;
+    struct buffer_rest *rest = b->env->allocate(b->env->context, sizeof *rest);
+    if (rest == NULL)
+        return storage_fail(b, BUFFER_NO_MEMORY, sizeof *rest, 0);
+    *rest = buffer_no_rest;
+    b->rest = rest;
+    return BUFFER_OK;
+}
+
+void
+rest_forget_tail(struct buffer *b)
+{
+    if (!buffer_has_rest(b))
+        return;
+    b->rest->lent = b->rest->lent_from = b->rest->lent_left = 0;
+    b->rest->displaced = -1;
+}
+
+void
+rest_clear(struct buffer *b)
+{
+    if (!buffer_has_rest(b))
+        return;
+    struct buffer_rest old = *b->rest;
+    *b->rest = buffer_no_rest;
+    b->rest->name = old.name;
+    b->rest->name_owner = old.name_owner;
+    b->rest->holder = old.holder;
+}
+
+static bool
+tells_something(const struct buffer *b)
+{
+    const struct buffer_rest *rest = b->rest;
+    bool by_owner = rest->name != NULL || rest->holder.row_size != HOLDER_OF_BYTES;
+    return b->tier == BUFFER_RESERVED || rest->capacity != BUFFER_NO_CAPACITY ||
+           rest->retired != NULL || rest->lent_from != 0 || by_owner;
+}
+
+void
+rest_drop(struct buffer *b)
+{
+    if (!tells_something(b))
+        rest_free(b);
+}
+
+void
+rest_free(struct buffer *b)
+{
+    if (buffer_has_rest(b))
+        b->env->free(b->env->context, b->rest);
+    b->rest = rest_none();
+}
