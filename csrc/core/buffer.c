@@ -25,8 +25,10 @@ buffer_reset(struct buffer *b)
     struct buffer_rest *rest = b->rest;
     storage_free(b);
     buffer_init(b, b->env);
+    if (rest == &buffer_no_rest)
+        return;
     b->rest = rest;
-    rest_clear(b);
+    rest_clear(rest);
     rest_drop(b);
 }
 
@@ -428,7 +430,8 @@ buffer_freeze(struct buffer *b)
     error = b->tier == BUFFER_RESERVED ? protect(b) : BUFFER_OK;
     if (error != BUFFER_OK)
         return error;
-    rest_forget_tail(b); /* without one nothing writes a terminator any more, which would fault */
+    if (buffer_has_rest(b))
+        rest_forget_tail(b->rest); /* or a terminator would be written, which faults */
     b->frozen = true;
     b->limit = b->length;
     return BUFFER_OK;

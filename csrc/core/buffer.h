@@ -236,10 +236,11 @@ buffer_ensure(struct buffer *b, size_t extra, bool movable)
 static inline char *
 buffer_take_in(struct buffer *b, size_t n)
 {
+    size_t length = b->length + n;
     char *tail = b->start + b->length;
     poison_open(tail, tail + n + 1);
-    b->length += n;
     tail[n] = 0;
+    b->length = length;
     return tail;
 }
 
@@ -248,10 +249,11 @@ buffer_take_in(struct buffer *b, size_t n)
 static inline void
 buffer_replace_end(struct buffer *b, size_t at, const char *bytes, size_t n)
 {
-    poison_open(b->start + at, b->start + at + n + 1);
-    memmove(b->start + at, bytes, n);
+    char *end = b->start + at;
+    poison_open(end, end + n + 1);
+    memmove(end, bytes, n);
+    end[n] = 0;
     b->length = at + n;
-    b->start[b->length] = 0;
 }
 
 #endif

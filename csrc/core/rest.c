@@ -9,38 +9,44 @@ const struct buffer_rest buffer_no_rest = {
     .capacity = BUFFER_NO_CAPACITY, .displaced = -1,
     .holder = {.name = "Buffer", .row_size = HOLDER_OF_BYTES}};
 
+struct buffer_rest *
+rest_copy(struct buffer *b)
+{
+    struct buffer_rest *rest = b->env->allocate(b->env->context, sizeof *rest);
+    if (rest == NULL)
+        (void)storage_fail(b, BUFFER_NO_MEMORY, sizeof *rest, 0);
+    else
+        *rest = *b->rest;
+    return rest;
+}
+
 int
 buffer_need_rest(struct buffer *b)
 {
     if (buffer_has_rest(b))
         return BUFFER_OK;
-    struct buffer_rest *rest = b->env->allocate(b->env->context, sizeof *rest);
+    struct buffer_rest *rest = rest_copy(b);
     if (rest == NULL)
-        return storage_fail(b, BUFFER_NO_MEMORY, sizeof *rest, 0);
-    *rest = buffer_no_rest;
+        return BUFFER_NO_MEMORY;
     b->rest = rest;
     return BUFFER_OK;
 }
 
 void
-rest_forget_tail(struct buffer *b)
+rest_forget_tail(struct buffer_rest *rest)
 {
-    if (!buffer_has_rest(b))
-        return;
-    b->rest->lent = b->rest->lent_from = b->rest->lent_left = 0;
-    b->rest->displaced = -1;
+    rest->lent = rest->lent_from = rest->lent_left = 0;
+    rest->displaced = -1;
 }
 
 void
-rest_clear(struct buffer *b)
+rest_clear(struct buffer_rest *rest)
 {
-    if (!buffer_has_rest(b))
-        return;
-    struct buffer_rest old = *b->rest;
-    *b->rest = buffer_no_rest;
-    b->rest->name = old.name;
-    b->rest->name_owner = old.name_owner;
-    b->rest->holder = old.holder;
+    struct buffer_rest old = *rest;
+    *rest = buffer_no_rest;
+    rest->name = old.name;
+    rest->name_owner = old.name_owner;
+    rest->holder = old.holder;
 }
 
 static bool

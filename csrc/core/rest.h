@@ -60,16 +60,17 @@ rest_none(void)
 /* Private to core/: */
 struct buffer;
 
+/* One with the same in it, or NULL: then BUFFER_NO_MEMORY was noted. */
+struct buffer_rest *rest_copy(struct buffer *b);
+
 /* Nothing is lent any more. */
-void rest_forget_tail(struct buffer *b);
+void rest_forget_tail(struct buffer_rest *rest);
 
-/* Nothing is left but what the owner set: the name and the holder. */
-void rest_clear(struct buffer *b);
+/* Nothing is left in it but what the owner set: the name and the holder. */
+void rest_clear(struct buffer_rest *rest);
 
-/* Gives the rest up if it tells nothing. */
+/* Gives the buffer's rest up if it tells nothing, or in any case. */
 void rest_drop(struct buffer *b);
-
-/* Gives it up in any case. */
 void rest_free(struct buffer *b);
 
 #endif

@@ -42,13 +42,11 @@ used_end(const struct buffer *b)
 void
 storage_refresh(struct buffer *b)
 {
-    size_t accessible = buffer_accessible(b) - buffer_offset(b) - 1;
-    size_t edge = populate_edge(b) - buffer_offset(b) - 1;
-    b->limit = accessible < b->rest->capacity ? accessible : b->rest->capacity;
-    if (b->limit > edge)
-        b->limit = edge;
-    if (b->frozen || b->released)
-        b->limit = b->length;
+    size_t offset = buffer_offset(b), limit = buffer_accessible(b) - offset - 1;
+    size_t edge = b->tier == BUFFER_RESERVED ? populate_edge(b) - offset - 1 : limit;
+    limit = limit < edge ? limit : edge;
+    limit = limit < b->rest->capacity ? limit : b->rest->capacity;
+    b->limit = b->frozen || b->released ? b->length : limit;
     poison_open(b->start, b->start + b->length + 1);
     poison_close(buffer_base(b) + storage_taken(b) + 1, buffer_base(b) + buffer_accessible(b));
 }
@@ -56,11 +54,13 @@ storage_refresh(struct buffer *b)
 void
 storage_take_back_tail(struct buffer *b)
 {
+    if (!buffer_has_rest(b))
+        return;
     if (b->rest->lent > used_end(b)) {
         poison_close(b->start + b->length + 1, buffer_base(b) + b->rest->lent + 1);
         b->start[b->length] = 0;
     }
-    rest_forget_tail(b);
+    rest_forget_tail(b->rest);
 }
 
 static void
@@ -232,29 +232,24 @@ give_up_range(struct buffer *b)
         pool_give(pool, &range);
     else
         pool_discard(pool, &range);
-    b->rest->storage = (struct range){0};
+    b->rest->storage = (struct range){0}; /* with it goes all that was known of it */
     b->rest->given_back = 0;
 }
 
-/* With a range goes all that was known of it. */
 static void
-give_up(struct buffer *b, bool retire)
+give_up(struct buffer *b)
 {
     open_all(b);
     if (b->tier == BUFFER_RESERVED)
         give_up_range(b);
-    else if (b->tier == BUFFER_HEAP && !retire)
+    else if (b->tier == BUFFER_HEAP)
         b->env->free(b->env->context, b->heap.base);
-    else if (b->tier == BUFFER_HEAP) {
-        b->env->free(b->env->context, b->rest->retired);
-        b->rest->retired = b->heap.base;
-    }
 }
 
 void
 storage_free(struct buffer *b)
 {
-    give_up(b, false);
+    give_up(b);
     if (b->rest->retired != NULL) {
         b->env->free(b->env->context, b->rest->retired);
         b->rest->retired = NULL;
@@ -294,10 +289,12 @@ move_to_block(struct buffer *b, size_t need)
         return storage_fail(b, BUFFER_NO_MEMORY, size, 0);
     memcpy(block, b->start, b->length);
     block[b->length] = 0;
-    rest_forget_tail(b);
-    give_up(b, false);
+    give_up(b);
     adopt_block(b, block, size);
-    rest_drop(b);
+    if (buffer_has_rest(b)) {
+        rest_forget_tail(b->rest);
+        rest_drop(b);
+    }
     storage_refresh(b);
     return BUFFER_OK;
 }
@@ -352,32 +349,41 @@ adopt_range(struct buffer *b, const struct range *range)
     b->rest->given_back = 0;
     b->rest->populated = range->dirty;
     b->rest->ordered = false;
-    rest_forget_tail(b);
+    rest_forget_tail(b->rest);
     return storage_commit(b, b->length);
+}
+
+/* A heap block that somebody may still read from is kept. */
+static void
+leave(struct buffer *b, struct buffer_rest *rest, bool retire)
+{
+    if (b->tier == BUFFER_HEAP && retire) {
+        open_all(b);
+        b->env->free(b->env->context, rest->retired);
+        rest->retired = b->heap.base;
+    } else
+        give_up(b);
+    rest_free(b);
 }
 
 /* Copies the contents to `range` and gives up the old storage. That comes last, since a commit may
  * fail; till then what is new stands beside what is old. */
 static int
-move_to_range(struct buffer *b, const struct range *range, bool retire)
+move_to_range(struct buffer *b, const struct range *range, struct buffer_rest *rest, bool retire)
 {
     struct buffer moved = *b;
-    struct buffer_rest *own = b->rest, rest = *own;
-    moved.rest = &rest;
+    moved.rest = rest;
     int error = adopt_range(&moved, range);
     if (error != BUFFER_OK) {
         populate_stop(&moved);
-        pool_give(b->env->pool, &rest.storage);
+        pool_give(b->env->pool, &rest->storage);
         return error;
     }
     poison_open(moved.start, moved.start + b->length + 1);
     memcpy(moved.start, b->start, b->length);
     moved.start[b->length] = 0;
-    give_up(b, retire);
-    rest.retired = own->retired;
-    *own = rest;
+    leave(b, rest, retire);
     *b = moved;
-    b->rest = own;
     forbid_huge(b);
     name_range(b);
     storage_notify(b);
@@ -435,13 +441,14 @@ relocate_to_range(struct buffer *b, size_t need, bool retire)
     if (b->tier == BUFFER_RESERVED && enlarge(b, need) == BUFFER_OK)
         return BUFFER_OK;
     struct range range;
-    int error = buffer_need_rest(b);
+    struct buffer_rest *rest = rest_copy(b);
+    if (rest == NULL)
+        return BUFFER_NO_MEMORY;
+    int error = take_range(b, need, &range);
     if (error == BUFFER_OK)
-        error = take_range(b, need, &range);
-    if (error == BUFFER_OK)
-        error = move_to_range(b, &range, retire);
+        error = move_to_range(b, &range, rest, retire);
     if (error != BUFFER_OK)
-        rest_drop(b);
+        b->env->free(b->env->context, rest);
     return error;
 }
 

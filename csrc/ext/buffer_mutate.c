@@ -48,8 +48,9 @@ Buffer_append(PyObject *op, PyObject *item)
     char value;
     if (byte_value(item, &value) < 0 || gate_grow(self, 1, "append") < 0)
         return NULL;
-    *buffer_take_in(&self->buffer, 1) = value;
+    char *tail = buffer_take_in(&self->buffer, 1);
     Py_SET_SIZE(self, (Py_ssize_t)self->buffer.length);
+    *tail = value;
     assert_valid(self);
     Py_RETURN_NONE;
 }

@@ -25,10 +25,10 @@
 /* Each holds a reference to the module, and so keeps the environment: see state_of. */
 typedef struct {
     PyByteArrayObject base;
-    struct buffer buffer;
-    int32_t pins;
+    int32_t pins; /* near the head, where the compiler's instructions reach it best */
     uint32_t tails : 31; /* exports of the lent tail, among the others */
     uint32_t initialized : 1;
+    struct buffer buffer;
     PyObject *weakrefs;
 } BufferObject;
 
