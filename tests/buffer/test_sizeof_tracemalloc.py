@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from growable import Buffer
@@ -36,6 +38,34 @@ def test_an_empty_one_is_small() -> None:
 
 def test_small_contents_are_in_the_object() -> None:
     assert sys.getsizeof(Buffer(b"x" * 20)) == Buffer.__basicsize__
+
+
+def allocated(size: int) -> int:
+    """Return what the interpreter's allocator takes for a small block."""
+    step = 2 * struct.calcsize("P")
+    return -(-size // step) * step
+
+
+def test_a_million_small_ones_cost_little_more_than_bytearrays() -> None:
+    """Of 16 bytes each: a bytearray has them, and a zero byte, in a block of their own."""
+    peer = allocated(bytearray.__basicsize__) + allocated(16 + 1)
+    ours = Buffer(b"0123456789abcdef")
+    assert allocated(sys.getsizeof(ours)) <= 1.6 * peer
+
+
+@pytest.mark.parametrize("size", [100, 1000, 4000])
+def test_contents_on_the_heap_need_one_block(size: int) -> None:
+    buffer = Buffer()
+    while len(buffer) < size:
+        buffer += b"x" * 20
+    del buffer[:10]
+    block = buffer.__alloc__()  # type: ignore[attr-defined]
+    assert sys.getsizeof(buffer) == Buffer.__basicsize__ + block
+
+
+@pytest.mark.parametrize("options", [{"name": "n"}, {"capacity": 10}], ids=["name", "capacity"])
+def test_what_few_have_is_counted(options: dict[str, Any]) -> None:
+    assert Buffer.__basicsize__ < sys.getsizeof(Buffer(**options)) < Buffer.__basicsize__ + 300
 
 
 def test_a_subclass_counts_its_own_size() -> None:
