@@ -50,18 +50,16 @@ rest_clear(struct buffer_rest *rest)
 }
 
 static bool
-tells_something(const struct buffer *b)
+tells_something(const struct buffer_rest *rest)
 {
-    const struct buffer_rest *rest = b->rest;
-    bool by_owner = rest->name != NULL || rest->holder.row_size != HOLDER_OF_BYTES;
-    return b->tier == BUFFER_RESERVED || rest->capacity != BUFFER_NO_CAPACITY ||
-           rest->retired != NULL || rest->lent_from != 0 || by_owner;
+    return rest->capacity != BUFFER_NO_CAPACITY || rest->retired != NULL || rest->name != NULL ||
+           rest->holder.row_size != HOLDER_OF_BYTES;
 }
 
 void
 rest_drop(struct buffer *b)
 {
-    if (!tells_something(b))
+    if (!tells_something(b->rest))
         rest_free(b);
 }
 

@@ -3,10 +3,10 @@
  * A program may keep millions of small buffers, so all this stands in a block of its own, which a
  * buffer has once it needs any of it. All others share one constant that says "nothing of that":
  *
- *     struct buffer            heap block          struct buffer       struct buffer_rest
- *     | start ------------------> contents         | start ---------------> contents in pages
- *     | heap.base, size  |                         | block        |    |  storage: base, size, ...
- *     | rest ---> buffer_no_rest                   | rest -------------> lent, capacity, name ...
+ *     struct buffer, small       on the heap                    reserved
+ *       start --> block            start --> in the heap block    start --> in the range
+ *       block     contents         heap      base and size        block     not in use
+ *       rest  --> the constant     rest  --> the constant         rest  --> its own: the range, ...
  *
  * What a reader would get wrong: the pointer is never NULL, so everything here can be read at once;
  * but whoever writes must know that the buffer has a rest of its own (it is reserved, or
@@ -69,8 +69,10 @@ void rest_forget_tail(struct buffer_rest *rest);
 /* Nothing is left in it but what the owner set: the name and the holder. */
 void rest_clear(struct buffer_rest *rest);
 
-/* Gives the buffer's rest up if it tells nothing, or in any case. */
+/* Gives up the rest of a buffer that is not reserved and has lent nothing, if it tells nothing. */
 void rest_drop(struct buffer *b);
+
+/* Gives it up in any case. */
 void rest_free(struct buffer *b);
 
 #endif

@@ -353,12 +353,11 @@ adopt_range(struct buffer *b, const struct range *range)
     return storage_commit(b, b->length);
 }
 
-/* A heap block that somebody may still read from is kept. */
+/* A block that somebody may still read from is kept, by the rest that comes. */
 static void
 leave(struct buffer *b, struct buffer_rest *rest, bool retire)
 {
     if (b->tier == BUFFER_HEAP && retire) {
-        open_all(b);
         b->env->free(b->env->context, rest->retired);
         rest->retired = b->heap.base;
     } else
@@ -371,12 +370,14 @@ leave(struct buffer *b, struct buffer_rest *rest, bool retire)
 static int
 move_to_range(struct buffer *b, const struct range *range, struct buffer_rest *rest, bool retire)
 {
+    open_all(b); /* the small block is copied with the struct */
     struct buffer moved = *b;
     moved.rest = rest;
     int error = adopt_range(&moved, range);
     if (error != BUFFER_OK) {
         populate_stop(&moved);
         pool_give(b->env->pool, &rest->storage);
+        storage_refresh(b);
         return error;
     }
     poison_open(moved.start, moved.start + b->length + 1);

@@ -25,7 +25,7 @@
 /* Each holds a reference to the module, and so keeps the environment: see state_of. */
 typedef struct {
     PyByteArrayObject base;
-    int32_t pins; /* near the head, where the compiler's instructions reach it best */
+    int32_t pins;
     uint32_t tails : 31; /* exports of the lent tail, among the others */
     uint32_t initialized : 1;
     struct buffer buffer;
