@@ -232,7 +232,8 @@ buffer_ensure(struct buffer *b, size_t extra, bool movable)
 }
 
 /* Takes in n > 0 bytes past the end and returns where they are to be written: at once, since they are
- * whatever stood there. Call buffer_ensure first. */
+ * whatever stood there. (The length is set last, and so need not be read again after the write of a
+ * char, which may change anything.) Call buffer_ensure first. */
 static inline char *
 buffer_take_in(struct buffer *b, size_t n)
 {

@@ -257,8 +257,9 @@ put_row(ArrayObject *self, const char *row)
     (void)made_movable(self, size);
     if (gate_grow(self->buffer, size, "append") < 0)
         return -1;
-    copy_row(buffer_take_in(&self->buffer->buffer, size), row, size);
+    char *tail = buffer_take_in(&self->buffer->buffer, size);
     Py_SET_SIZE(self->buffer, (Py_ssize_t)self->buffer->buffer.length);
+    copy_row(tail, row, size);
     assert_valid(self->buffer);
     return 0;
 }
@@ -297,8 +298,9 @@ Array_append(PyObject *op, PyObject *item)
     if (!PyFloat_CheckExact(item) || self->pack != pack_double || !has_room(self, sizeof(double)))
         return append_item(op, item);
     double value = PyFloat_AS_DOUBLE(item);
-    memcpy(buffer_take_in(&buffer->buffer, sizeof value), &value, sizeof value);
+    char *tail = buffer_take_in(&buffer->buffer, sizeof value);
     Py_SET_SIZE(buffer, (Py_ssize_t)buffer->buffer.length);
+    memcpy(tail, &value, sizeof value);
     assert_valid(buffer);
     Py_RETURN_NONE;
 }
