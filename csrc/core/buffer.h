@@ -6,9 +6,9 @@
  *     heap      a block from the environment's allocator
  *     reserved  a range of addresses whose first pages are committed
  *
- * What only a reserved buffer needs, or one with a lent tail, a capacity or a name, is in a block of
- * its own: see rest.h. In the storage the bytes stand like this (`dirty` is in rest->storage; a block
- * is committed and dirty as a whole):
+ * What only a reserved buffer needs, or one with a lent tail, a capacity or a name, is in a block
+ * of its own: see rest.h. In the storage the bytes stand like this (a block is committed and dirty
+ * as a whole):
  *
  *     base      start                start+length        start+limit    base+committed   base+size
  *       |  gap    |  bytes in use      |0| accessible ...      |0|            |  reserved   |
@@ -55,7 +55,7 @@ enum {
 
 enum { BUFFER_BLOCK = 24 /* bytes of the small block, the terminator among them */ };
 
-/* With some of them the environment's failed_size and system_error tell more, until the next call. */
+/* With some of them the environment's failed_size and system_error tell more, until its next call. */
 enum buffer_error {
     BUFFER_OK,
     BUFFER_TOO_LARGE,     /* more than BUFFER_MAX bytes */

@@ -33,8 +33,8 @@ Buffer_ensure(PyObject *op, PyObject *size)
     Py_RETURN_NONE;
 }
 
-/* Room for n bytes that can be lent. Their address is about to be known, so small contents are promoted
- * first. */
+/* Room for n bytes that can be lent. Their address is about to be known, so small contents are
+ * promoted first. */
 static int
 make_room(BufferObject *self, size_t n, const char *operation)
 {
