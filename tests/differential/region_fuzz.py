@@ -192,8 +192,10 @@ class Model:
     def placeholder_range(self, offset: int, length: int | None, *states: str) -> range:
         where = self.range_of(offset, length)
         exact = len(self.pages) * PAGE - offset if length is None else length
-        if not self.placeholder or offset % UNIT or exact % UNIT:
+        if not self.placeholder:
             raise StateError
+        if offset % UNIT or exact % UNIT:
+            raise ValueError
         self.check_states(where, *states)
         return where
 
@@ -215,6 +217,8 @@ class Model:
         where = self.placeholder_range(
             offset, None, "placeholder", "reserved", "committed", "mapped"
         )
+        if offset == 0:
+            raise ValueError
         if self.is_edge(where.start):
             raise StateError
         where = self.rest_of_piece(where.start)
