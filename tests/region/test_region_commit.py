@@ -17,7 +17,7 @@ from region_support import (
     told_access,
     told_states,
 )
-from support import PAGE, run_child
+from support import PAGE, run_child, under_sanitizer
 
 ACCESS = ["none", "r", "rw", "rx", "rwx"]
 
@@ -406,12 +406,15 @@ def test_out_of_mappings_is_a_commit_error_and_nothing_changes() -> None:
         assert [run.state for run in r.pages()] == ["committed", "reserved"]
         print("joined")
     """
-    assert run_child(code).stdout.splitlines() == [
+    told = [
         "refused True vm.max_map_count",
         "lock vm.max_map_count True",
         "protect vm.max_map_count True",
         "joined",
     ]
+    if under_sanitizer():
+        del told[1]  # The sanitizer lets nobody lock memory, and says that it was done.
+    assert run_child(code).stdout.splitlines() == told
 
 
 def test_commit_error_is_a_memory_error() -> None:
