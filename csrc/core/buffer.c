@@ -40,12 +40,6 @@ buffer_release(struct buffer *b)
     b->limit = 0;
 }
 
-static size_t
-used_end(const struct buffer *b)
-{
-    return buffer_offset(b) + b->length;
-}
-
 static int
 check_state(const struct buffer *b)
 {
@@ -231,7 +225,7 @@ static void
 set_length(struct buffer *b, size_t length)
 {
     storage_take_back_tail(b);
-    mark_dirty(b, used_end(b));
+    mark_dirty(b, storage_end(b));
     poison_close(b->start + length + 1, b->start + b->length + 1);
     b->length = length;
     b->start[length] = 0;
@@ -252,7 +246,7 @@ commit_after_shrink(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
     size_t origin = growth_round_down(b->rest->given_back, GROWTH_COMMIT_BLOCK);
-    size_t used = used_end(b) + 1 - origin, committed = buffer_accessible(b) - origin;
+    size_t used = storage_end(b) + 1 - origin, committed = buffer_accessible(b) - origin;
     if (growth_fills(used, committed))
         return origin + committed;
     return origin + growth_commit_after_shrink(used, committed, pool_slack(pool),
@@ -297,7 +291,7 @@ void
 buffer_drop_front(struct buffer *b, size_t n)
 {
     storage_take_back_tail(b);
-    mark_dirty(b, used_end(b));
+    mark_dirty(b, storage_end(b));
     poison_close(b->start, b->start + n);
     b->start += n;
     b->length -= n;
@@ -344,7 +338,7 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
         storage_take_back_tail(b);
     clear_tail(b, n);
     struct buffer_rest *rest = b->rest;
-    rest->lent_from = used_end(b);
+    rest->lent_from = storage_end(b);
     rest->lent_left = n;
     /* A longer tail that was lent before may still be in somebody's hands. */
     if (rest->lent < rest->lent_from + n)
@@ -358,7 +352,7 @@ buffer_spare(struct buffer *b, size_t n, bool movable, char **tail)
 size_t
 buffer_lent(const struct buffer *b)
 {
-    return b->rest->lent_from == used_end(b) ? b->rest->lent_left : 0;
+    return b->rest->lent_from == storage_end(b) ? b->rest->lent_left : 0;
 }
 
 /* The terminator stands on the first lent byte, which is kept aside until it is taken in. Never while
@@ -367,7 +361,7 @@ void
 buffer_settle(struct buffer *b)
 {
     struct buffer_rest *rest = b->rest;
-    if (rest->lent <= used_end(b) || rest->displaced >= 0)
+    if (rest->lent <= storage_end(b) || rest->displaced >= 0)
         return;
     if (buffer_lent(b) > 0)
         rest->displaced = (int16_t)(unsigned char)b->start[b->length];
@@ -515,8 +509,8 @@ buffer_check(const struct buffer *b)
         return b->length == 0 && b->limit == 0;
     if (!check_storage(b))
         return false;
-    if (used_end(b) + 1 > buffer_accessible(b) ||
-        (b->start[b->length] != 0 && b->rest->lent <= used_end(b)))
+    if (storage_end(b) + 1 > buffer_accessible(b) ||
+        (b->start[b->length] != 0 && b->rest->lent <= storage_end(b)))
         return false;
     if (b->length > b->limit || b->limit > b->rest->capacity)
         return false;

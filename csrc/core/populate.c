@@ -11,12 +11,6 @@
 #include "vmem_prefault.h"
 
 static size_t
-used_end(const struct buffer *b)
-{
-    return buffer_offset(b) + b->length;
-}
-
-static size_t
 larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -62,7 +56,7 @@ first_ahead(const struct buffer *b)
 size_t
 populate_edge(const struct buffer *b)
 {
-    size_t passed = larger(used_end(b), b->rest->lent) + 1, edge = (size_t)-1;
+    size_t passed = storage_taken(b) + 1, edge = (size_t)-1;
     if (is_background(b) && b->length >= GROWTH_PREFAULT_FROM)
         return growth_round_up(passed + 1, GROWTH_PREFAULT_PACE);
     if (is_background(b))
@@ -92,7 +86,7 @@ populate_step(struct buffer *b, size_t need)
         return;
     size_t from = larger(b->rest->populated, b->rest->given_back);
     if (end - from > GROWTH_POPULATE_MOST)
-        from = larger(from, growth_round_up(used_end(b) + 1, page)); /* the rest was written */
+        from = larger(from, growth_round_up(storage_end(b) + 1, page)); /* the rest was written */
     if (end <= from || end - from > GROWTH_POPULATE_MOST)
         return;
     size_t to = growth_round_up(end + growth_populate_extra(need, pool->low_latency), page);

@@ -33,12 +33,6 @@ notify_gone(const struct buffer_env *env, const struct range *storage)
         env->committed(env->context, storage->base, 0);
 }
 
-static size_t
-used_end(const struct buffer *b)
-{
-    return buffer_offset(b) + b->length;
-}
-
 void
 storage_refresh(struct buffer *b)
 {
@@ -56,7 +50,7 @@ storage_take_back_tail(struct buffer *b)
 {
     if (!buffer_has_rest(b))
         return;
-    if (b->rest->lent > used_end(b)) {
+    if (b->rest->lent > storage_end(b)) {
         poison_close(b->start + b->length + 1, buffer_base(b) + b->rest->lent + 1);
         b->start[b->length] = 0;
     }
@@ -224,8 +218,8 @@ give_up_range(struct buffer *b)
     struct range range = b->rest->storage;
     struct pool *pool = b->env->pool;
     notify_gone(b->env, &range);
-    if (range.dirty < used_end(b) + 1)
-        range.dirty = used_end(b) + 1;
+    if (range.dirty < storage_end(b) + 1)
+        range.dirty = storage_end(b) + 1;
     if (b->rest->given_back > 0)
         range.huge = false; /* the advice went with the pages */
     if (is_worth_pooling(b) && make_plain(b))
@@ -536,7 +530,7 @@ slide_in_range(struct buffer *b)
     }
     populate_stop(b);
     bool hole = front < rest->given_back;
-    size_t old_end = used_end(b) + 1;
+    size_t old_end = storage_end(b) + 1;
     storage_take_back_tail(b);
     open_all(b);
     poison_open(storage->base, storage->base + b->length + 1);

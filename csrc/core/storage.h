@@ -41,11 +41,17 @@ void storage_free(struct buffer *b);
 /* Recomputes the limit and the poison marks after the storage or the length changed. */
 void storage_refresh(struct buffer *b);
 
-/* The offset at which all ends that is in use or lent. */
+/* The offset at which the contents end, and at which all ends that is in use or lent. */
+static inline size_t
+storage_end(const struct buffer *b)
+{
+    return buffer_offset(b) + b->length;
+}
+
 static inline size_t
 storage_taken(const struct buffer *b)
 {
-    size_t end = buffer_offset(b) + b->length;
+    size_t end = storage_end(b);
     return b->rest->lent > end ? b->rest->lent : end;
 }
 
