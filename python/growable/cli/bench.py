@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from growable.cli import report
+from growable.cli import arguments, report
 from growable.cli.report import CommandError, size_text
 from growable.cli.source import available_memory
-from growable.config import parse_size
 
 if TYPE_CHECKING:
     from growable.bench.plan import Plan
@@ -50,10 +49,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--full", dest="set", action="store_const", const="full", help="the whole grid"
     )
     parser.add_argument(
-        "--total", type=_size, action="append", help="a cell of your own; may be repeated"
+        "--total", type=arguments.size, action="append", help="a cell of your own; may be repeated"
     )
     parser.add_argument(
-        "--chunk", type=_size, action="append", help="appended at a time; may be repeated"
+        "--chunk", type=arguments.size, action="append", help="appended at a time; may be repeated"
     )
     parser.add_argument(
         "--with",
@@ -64,7 +63,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument(
         "--runs",
-        type=_count,
+        type=arguments.count_up_to(100),
         help="measure the cells so often, the later times bytearray and Buffer alone "
         "(default: 3 with --full, otherwise 1)",
     )
@@ -76,26 +75,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         action="store_true",
         help="go on with a run that was interrupted, from what it left in --output",
     )
-    parser.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="show a progress bar on stderr (default: when that is a terminal)",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments.add_output_options(parser)
     parser.set_defaults(run=run)
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_size(text, minimum=1)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"must be from 1 to 100, not {text!r}")
-    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -189,10 +170,7 @@ def _check_possible(plan: Plan) -> None:
 @contextmanager
 def _progress(options: argparse.Namespace) -> Iterator[Callable[[float, float, str], None]]:
     """Show a progress bar while entered; what it yields takes done, in all, and what comes next."""
-    wanted = options.progress
-    if wanted is None:
-        wanted = sys.stderr.isatty() and report.has_rich()
-    if not wanted:
+    if not arguments.progress_wanted(options):
         yield lambda _done, _total, _what: None
         return
     bar: Any = report.progress_bar()

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from growable.cli import array_demo, pages_demo, report
+from growable.cli import arguments, array_demo, pages_demo, report
 from growable.cli.demo_text import show
 from growable.cli.outcome import make_outcome
 from growable.cli.race import race
@@ -70,18 +69,18 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument(
         "--size",
-        type=_size_argument,
+        type=arguments.size,
         help="repeat or cut the input to this size "
         f"(default: the named files once, or {DEFAULT_SIZE} of the standard library)",
     )
     parser.add_argument(
         "--chunk",
-        type=_size_argument,
+        type=arguments.size,
         help=f"append so much at a time (default: {DEFAULT_CHUNK})",
     )
     parser.add_argument(
         "--rounds",
-        type=_rounds_argument,
+        type=arguments.count_up_to(1000),
         help="runs of each contestant; medians are shown (default: 5 up to 64 MiB, 3 up to 1 GiB, "
         "1 above)",
     )
@@ -90,26 +89,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         action=argparse.BooleanOptionalAction,
         help="hold a NumPy view too (default: when NumPy is installed)",
     )
-    parser.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        help="show a progress bar on stderr (default: when that is a terminal)",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments.add_output_options(parser)
     parser.set_defaults(run=run)
-
-
-def _size_argument(text: str) -> int:
-    try:
-        return parse_size(text, minimum=1)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _rounds_argument(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"must be from 1 to 1000, not {text!r}")
-    return int(text)
 
 
 def _count_argument(text: str) -> int:
@@ -194,16 +175,10 @@ def _numpy_wanted(options: argparse.Namespace) -> str:
 @contextmanager
 def _progress(options: argparse.Namespace) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar while entered; what it yields takes the bytes done, and in all."""
-    bar = report.progress_bar() if _progress_wanted(options) else None
+    bar = report.progress_bar() if arguments.progress_wanted(options) else None
     if bar is None:
         yield lambda _done, _total: None
         return
     with bar:
         task = bar.add_task("streaming", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _progress_wanted(options: argparse.Namespace) -> bool:
-    if options.progress is not None:
-        return bool(options.progress)
-    return sys.stderr.isatty() and report.has_rich()
