@@ -39,6 +39,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "copy.h"
 #include "env.h"
 #include "poison.h"
 #include "rest.h"
@@ -252,7 +253,7 @@ buffer_replace_end(struct buffer *b, size_t at, const char *bytes, size_t n)
 {
     char *end = b->start + at;
     poison_open(end, end + n + 1);
-    memmove(end, bytes, n);
+    copy_memory(end, bytes, n);
     end[n] = 0;
     b->length = at + n;
 }

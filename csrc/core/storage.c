@@ -375,7 +375,7 @@ move_to_range(struct buffer *b, const struct range *range, struct buffer_rest *r
         return error;
     }
     poison_open(moved.start, moved.start + b->length + 1);
-    memcpy(moved.start, b->start, b->length);
+    copy_memory(moved.start, b->start, b->length);
     moved.start[b->length] = 0;
     leave(b, rest, retire);
     *b = moved;

@@ -272,11 +272,11 @@ fill(BufferObject *self, const struct content *content, size_t n)
     if (n >= LONG_COPY && is_private_copy(self, content)) {
         self->pins++;
         Py_BEGIN_ALLOW_THREADS
-        memcpy(b->start, content->bytes, n);
+        copy_memory(b->start, content->bytes, n);
         Py_END_ALLOW_THREADS
         self->pins--;
     } else if (n > 0)
-        memcpy(b->start, content->bytes, n);
+        copy_memory(b->start, content->bytes, n);
 }
 
 /* Replaces what is there. Room for the new contents comes first, then nothing can fail. */
