@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 enum {
+    GROWTH_LAVISH_HEAP = 1024,         /* below: double; there a reallocation costs more than bytes do */
     GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
     GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
@@ -53,7 +54,8 @@ growth_saturating_double(size_t size)
 static inline size_t
 growth_heap_size(size_t needed, size_t current)
 {
-    size_t extra = current < GROWTH_GENEROUS_HEAP ? current / 2 : current / 8;
+    size_t extra = current < GROWTH_LAVISH_HEAP ? current
+                 : current < GROWTH_GENEROUS_HEAP ? current / 2 : current / 8;
     size_t generous = current + extra;
     return generous > needed ? generous : needed;
 }

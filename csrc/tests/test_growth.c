@@ -52,9 +52,10 @@ static void heap_covers_the_need(void)
     CHECK(growth_heap_size(PTRDIFF_MAX, GIB) == PTRDIFF_MAX);
 }
 
-static void heap_grows_by_half_then_by_an_eighth(void)
+static void heap_doubles_then_grows_by_half_then_by_an_eighth(void)
 {
-    CHECK(growth_heap_size(1001, 1000) == 1500);
+    CHECK(growth_heap_size(1001, 1000) == 2000);
+    CHECK(growth_heap_size(1025, 1024) == 1536);
     CHECK(growth_heap_size(MIB + 1, MIB) == MIB + MIB / 8);
 }
 
@@ -240,7 +241,7 @@ static const struct check_test tests[] = {
     TEST(rounding_up_never_wraps),
     TEST(rounds_down),
     TEST(heap_covers_the_need),
-    TEST(heap_grows_by_half_then_by_an_eighth),
+    TEST(heap_doubles_then_grows_by_half_then_by_an_eighth),
     TEST(large_heap_steps_are_exact),
     TEST(commit_covers_the_need_in_pages),
     TEST(first_commit_is_one_step),
