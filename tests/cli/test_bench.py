@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cli_support import run, without
 from growable.bench import contestants, measure, tables
 from growable.bench.contestants import OURS, REFERENCE
 from growable.bench.plan import SMOKE, Appends, Cell
-from growable.bench.runner import ChildError, Runner, WrongResult
+from growable.bench.runner import ChildError, Runner, WrongResult, one_life
 
 BOTH = (REFERENCE, OURS)
 CELL = ("bench", "--smoke", "--total", "64KiB", "--chunk", "4KiB")
@@ -240,6 +241,29 @@ def test_usage(words: tuple[str, ...], message: str) -> None:
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_held_until_asked_again() -> None:
+    """What a first life is to find backed stays resident, private, until the second question."""
+
+    def anonymous(pid: int) -> int:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Anonymous:\s+(\d+) kB", text, re.MULTILINE)[1])  # type: ignore[index]
+
+    with Runner({"work": "hold", "size": 32 << 20}) as runner:
+        before = anonymous(runner.pid)
+        runner.run()
+        assert anonymous(runner.pid) >= before + (32 << 10)
+        runner.run()
+        assert anonymous(runner.pid) < before + (32 << 10)
+
+
+def test_a_life_begins_when_its_process_is_ready() -> None:
+    called: list[int] = []
+    plan = {"work": "fill", "contestant": REFERENCE, "total": 4096, "chunk": 64}
+    lives = one_life(plan, lives=2, ready=lambda: called.append(1))
+    assert (len(lives), called) == (2, [1])
 
 
 def test_a_child_that_dies_says_how() -> None:

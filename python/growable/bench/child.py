@@ -307,16 +307,37 @@ def _threads(plan: dict[str, Any]) -> Sample:
     return sample
 
 
+def _touched(size: int, advice: str) -> mmap.mmap:
+    """Return memory of which each page was touched; private, as shared memory has other pages."""
+    flags = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    room = mmap.mmap(-1, size, **flags)
+    if hasattr(mmap, advice):
+        room.madvise(getattr(mmap, advice))
+    for at in range(0, size, _PAGE):
+        room[at] = 1
+    return room
+
+
 def _warm_up(plan: dict[str, Any]) -> Sample:
     """Touch so much memory, in huge pages and in small ones, and give it back."""
 
     def sample(_repeats: int, _number: int) -> Answer:
         for advice in ("MADV_HUGEPAGE", "MADV_NOHUGEPAGE"):
-            with mmap.mmap(-1, plan["size"]) as room:
-                if hasattr(mmap, advice):
-                    room.madvise(getattr(mmap, advice))
-                for at in range(0, plan["size"], _PAGE):
-                    room[at] = 1
+            _touched(plan["size"], advice).close()
+        return {"wrong": None}
+
+    return sample
+
+
+def _hold(plan: dict[str, Any]) -> Sample:
+    """Touch so much memory in huge pages and keep it; give it back when asked the next time."""
+    kept: list[mmap.mmap] = []
+
+    def sample(_repeats: int, _number: int) -> Answer:
+        if kept:
+            kept.pop().close()
+            return {"wrong": None}
+        kept.append(_touched(plan["size"], "MADV_HUGEPAGE"))
         return {"wrong": None}
 
     return sample
@@ -354,6 +375,7 @@ _WORK: dict[str, Callable[[dict[str, Any]], Sample]] = {
     "live": _live,
     "threads": _threads,
     "warm up": _warm_up,
+    "hold": _hold,
     "instructions": _instructions,
 }
 

@@ -79,6 +79,39 @@ def warm_up(size: int) -> None:
         return
 
 
+class _Backed:
+    """Sees to it that first lives are on memory that the host of a virtual machine has backed.
+
+    It may take free memory back within a second or two, and then the first touch of a huge page
+    takes milliseconds instead of a tenth of one. So a process of its own touches as much as a life
+    needs, keeps it while the life's process starts, and gives it back at the last moment.
+    """
+
+    def __init__(self, stack: ExitStack, total: int, plan: Plan) -> None:
+        self._holder: Runner | None = None
+        if plan.warm_up and total >= WARM_FROM:
+            size = total + total // 4
+            available = available_memory()
+            if available is not None:
+                size = min(size, available // 2)
+            try:
+                self._holder = stack.enter_context(Runner({"work": "hold", "size": size}))
+            except ChildError:  # It is a kindness, not a measurement.
+                return
+
+    def _ask(self) -> None:
+        try:
+            if self._holder is not None:
+                self._holder.run()
+        except ChildError:
+            self._holder = None
+
+    def one_life(self, plan: Row, number: int, lives: int = 1) -> list[Row]:
+        """Take samples in a process made for them."""
+        self._ask()
+        return one_life(plan, number, lives, self._ask)
+
+
 def _take_turns(
     takes: Mapping[str, Take], rounds: int, left_out: dict[str, str]
 ) -> dict[str, list[Row]]:
@@ -118,7 +151,7 @@ def measure_cell(cell: Cell, plan: Plan, note: Note) -> list[Row]:
     """Return the cell's row, and that of the second lives where it has any."""
     names, left_out = candidates(cell)
     rounds = plan.rounds_of(cell.total)
-    if plan.warm_up and cell.total >= WARM_FROM and names:
+    if plan.warm_up and cell.mode == "steady" and cell.total >= WARM_FROM and names:
         warm_up(2 * cell.total)
     measured = _steady if cell.mode == "steady" else _first
     samples = measured(cell, names, rounds, plan, left_out, note)
@@ -186,19 +219,23 @@ def _first(
     cell: Cell,
     names: Sequence[str],
     rounds: int,
-    _plan: Plan,
+    plan: Plan,
     left_out: dict[str, str],
     note: Note,
 ) -> dict[str, list[Row]]:
-    def taker(name: str) -> Take:
-        def take(number: int) -> Row:
-            lives = one_life({**_plan_of(cell, name), "memory": True}, number, cell.lives)
-            note(sum(each["ns"] for each in lives) / 1e9)
-            return {"lives": lives}
+    with ExitStack() as stack:
+        backed = _Backed(stack, cell.total, plan)
 
-        return take
+        def taker(name: str) -> Take:
+            def take(number: int) -> Row:
+                fill = {**_plan_of(cell, name), "memory": True}
+                lives = backed.one_life(fill, number, cell.lives)
+                note(sum(each["ns"] for each in lives) / 1e9)
+                return {"lives": lives}
 
-    return _take_turns({name: taker(name) for name in names}, rounds, left_out)
+            return take
+
+        return _take_turns({name: taker(name) for name in names}, rounds, left_out)
 
 
 def _cell_row(
@@ -241,13 +278,11 @@ def measure_latency(wanted: Appends, plan: Plan, note: Note) -> Row:
     """Time each append in first lives, at least as often as the minimum is filtered of."""
     names, left_out = candidates(wanted)
     rounds = max(plan.rounds, plan.filtered)
-    if plan.warm_up:
-        warm_up(2 * wanted.total)
     fastest: dict[str, array[int]] = {}
 
-    def taker(name: str) -> Take:
+    def taker(name: str, backed: _Backed) -> Take:
         def take(number: int) -> Row:
-            answer = one_life({**_plan_of(wanted, name), "work": "latency"}, number)[0]
+            answer = backed.one_life({**_plan_of(wanted, name), "work": "latency"}, number)[0]
             raw: array[int] = answer["raw"]
             if number < plan.filtered:
                 fastest[name] = fastest_of([fastest[name], raw] if name in fastest else [raw])
@@ -257,7 +292,10 @@ def measure_latency(wanted: Appends, plan: Plan, note: Note) -> Row:
 
         return take
 
-    samples = _take_turns({name: taker(name) for name in names}, rounds, left_out)
+    with ExitStack() as stack:
+        backed = _Backed(stack, wanted.total, plan)
+        takes = {name: taker(name, backed) for name in names}
+        samples = _take_turns(takes, rounds, left_out)
     found = {}
     for name, taken in samples.items():
         found[name] = {

@@ -209,8 +209,10 @@ def _warm_up(plan: Plan) -> str:
     return (
         f"before anything was timed a process touched {size_text(size)} (or three quarters of what "
         "was available) in huge and in small pages and gave it back, and so for twice the total "
-        "before each cell from 64 MiB: the first touch of a page that a virtual machine's host has "
-        "not backed yet costs several times as much, and whom it hits is chance"
+        "before each steady state from 64 MiB; before each first life from there on one touched "
+        "a quarter more than the total and gave it back when the one to be timed was ready: the "
+        "first touch of a page that a virtual machine's host has not backed costs several times as "
+        "much, and whom it hits is chance"
     )
 
 
@@ -222,7 +224,8 @@ def _seconds(cell: Cell, plan: Plan) -> float:
         settling = measure.settling_rounds(fill * 1e9, plan.sample_ns)
         each = _PROCESS + (rounds + settling) * max(2 * plan.sample_ns / 1e9, fill)
     else:
-        each = rounds * (_PROCESS + cell.lives * fill)
+        backing = cell.total * _BYTE if cell.total >= measure.WARM_FROM else 0.0
+        each = rounds * (_PROCESS + cell.lives * fill + backing)
     return each * len(measure.candidates(cell)[0])
 
 

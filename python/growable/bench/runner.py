@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,11 @@ class Runner:
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        return self._process.pid
 
     def run(self, repeats: int = 1, number: int = 0) -> dict[str, Any]:
         """Take one sample.
@@ -132,7 +137,17 @@ class Runner:
         self.stop()
 
 
-def one_life(plan: Mapping[str, Any], number: int = 0, lives: int = 1) -> list[dict[str, Any]]:
-    """Take samples in a process made for them: one for each life in it."""
+def one_life(
+    plan: Mapping[str, Any],
+    number: int = 0,
+    lives: int = 1,
+    ready: Callable[[], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Take samples in a process made for them: one for each life in it.
+
+    `ready` is called when the process has come as far as it can without taking any.
+    """
     with Runner(plan) as runner:
+        if ready:
+            ready()
         return [runner.run(1, number) for _ in range(lives)]
