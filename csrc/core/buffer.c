@@ -156,6 +156,14 @@ buffer_grow(struct buffer *b, size_t extra, bool movable)
 }
 
 void
+buffer_write(struct buffer *b, char *to, const char *bytes, size_t n)
+{
+    if (n >= GROWTH_POPULATE_WRITE && b->tier == BUFFER_RESERVED)
+        populate_expected(b, (size_t)(to - buffer_base(b)) + n + 1);
+    copy_memory(to, bytes, n);
+}
+
+void
 buffer_promote(struct buffer *b, bool retire)
 {
     if (b->tier == BUFFER_RESERVED || b->pinned || b->rest->capacity != BUFFER_NO_CAPACITY)

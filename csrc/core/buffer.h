@@ -246,6 +246,9 @@ buffer_take_in(struct buffer *b, size_t n)
     return tail;
 }
 
+/* Copies n bytes to where they are to stand, for which there is room; they may be our own. */
+void buffer_write(struct buffer *b, char *to, const char *bytes, size_t n);
+
 /* Replaces everything from `at` to the end by n bytes, more than were there. They may be our own or
  * lent ones, so they are copied before the terminator is set. Call buffer_ensure first. */
 static inline void
@@ -253,7 +256,10 @@ buffer_replace_end(struct buffer *b, size_t at, const char *bytes, size_t n)
 {
     char *end = b->start + at;
     poison_open(end, end + n + 1);
-    copy_memory(end, bytes, n);
+    if (n < COPY_LONG)
+        memmove(end, bytes, n);
+    else
+        buffer_write(b, end, bytes, n);
     end[n] = 0;
     b->length = at + n;
 }

@@ -16,12 +16,13 @@
 enum {
     GROWTH_LAVISH_HEAP = 1024,         /* below: double; there a reallocation costs more than bytes do */
     GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
-    GROWTH_COMMIT_STEP = 64 * 1024,    /* smallest commit, but a page where each one counts */
+    GROWTH_COMMIT_STEP = 128 * 1024,   /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
     GROWTH_GIVE_BACK = 1024 * 1024,    /* smallest decommit at the front */
     GROWTH_POPULATE_FROM = 512 * 1024, /* shorter contents get their pages when they are written */
     GROWTH_POPULATE_EARLY = 64 * 1024, /* the same until the helper thread takes over */
     GROWTH_POPULATE_MOST = 256 * 1024, /* at once */
+    GROWTH_POPULATE_WRITE = 16 * 1024, /* a piece that is written as a whole gets its pages at once */
     GROWTH_POPULATE_QUICK = 8 * 1024,  /* at once where no step may take long */
     GROWTH_PREFAULT_FROM = 1024 * 1024,
     GROWTH_PREFAULT_LEAST = 1024 * 1024,     /* how far the helper is ahead, but for huge pages, */

@@ -96,6 +96,22 @@ populate_step(struct buffer *b, size_t need)
     b->rest->populated = to;
 }
 
+/* A fault for each page costs more than the pages do, so whoever is sure to write them asks for all of
+ * them. Those before the terminator's were written. */
+void
+populate_expected(struct buffer *b, size_t end)
+{
+    if (!is_ahead(b) || b->rest->ordered != 0)
+        return;
+    size_t page = b->env->pool->info.page_size;
+    size_t from = larger(b->rest->populated, growth_round_up(storage_end(b) + 1, page));
+    size_t to = growth_round_up(end, page);
+    if (to < from + GROWTH_POPULATE_WRITE)
+        return;
+    (void)vmem_populate(b->rest->storage.base + from, to - from);
+    b->rest->populated = to;
+}
+
 /* By the helper. */
 
 static size_t

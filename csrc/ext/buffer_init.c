@@ -267,15 +267,18 @@ static void
 fill(BufferObject *self, const struct content *content, size_t n)
 {
     struct buffer *b = &self->buffer;
-    if (n > b->length)
-        (void)buffer_take_in(b, n - b->length);
+    bool longer = n > b->length;
     if (n >= LONG_COPY && is_private_copy(self, content)) {
+        if (longer)
+            (void)buffer_take_in(b, n - b->length);
         self->pins++;
         Py_BEGIN_ALLOW_THREADS
         copy_memory(b->start, content->bytes, n);
         Py_END_ALLOW_THREADS
         self->pins--;
-    } else if (n > 0)
+    } else if (longer)
+        buffer_replace_end(b, 0, content->bytes, n);
+    else if (n > 0)
         copy_memory(b->start, content->bytes, n);
 }
 
