@@ -105,7 +105,7 @@ Buffer_reduce_ex(PyObject *op, PyObject *protocol)
     long version = PyLong_AsLong(protocol);
     if ((version == -1 && PyErr_Occurred()) || gate_read(self, "pickle") < 0)
         return NULL;
-    PyObject *payload = version >= 5 ? PyPickleBuffer_FromObject(op) : PyBytes_FromObject(op);
+    PyObject *payload = version >= 5 ? PyPickleBuffer_FromObject(op) : Buffer_bytes(op, NULL);
     return reduce_with(self, payload);
 }
 
@@ -113,7 +113,7 @@ PyObject *
 Buffer_reduce(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     BufferObject *self = as_buffer(op);
-    return gate_read(self, "pickle") < 0 ? NULL : reduce_with(self, PyBytes_FromObject(op));
+    return gate_read(self, "pickle") < 0 ? NULL : reduce_with(self, Buffer_bytes(op, NULL));
 }
 
 /* Copying. */

@@ -3,7 +3,9 @@
  * Three counts say what may happen to the storage now:
  *   exports   live Py_buffers; nothing may move, shrink or be removed, but the end may grow
  *   pins      base methods running; nothing may change at all (and exports of contents still on
- *             the heap, which such a method takes of its own operands, do not promote them)
+ *             the heap, which such a method takes of its own operands, do not promote them);
+ *             other Buffers among a method's arguments are pinned with its own where no foreign
+ *             code can run
  *   lent      the tail that spare() gave out (in the buffer's rest)
  *
  * Programs keep these by the million, so each byte of the struct counts; what few of them have is in
@@ -160,6 +162,9 @@ PyObject *Buffer_spare(PyObject *op, PyObject *size);
 PyObject *Buffer_advance(PyObject *op, PyObject *count);
 PyObject *Buffer_read_from(PyObject *op, PyObject *args, PyObject *kwargs);
 PyObject *Buffer_ensure(PyObject *op, PyObject *size);
+
+/* The contents, past a __bytes__ of a subclass. */
+PyObject *Buffer_bytes(PyObject *op, PyObject *unused);
 
 PyObject *Buffer_reduce_ex(PyObject *op, PyObject *protocol);
 PyObject *Buffer_reduce(PyObject *op, PyObject *unused);

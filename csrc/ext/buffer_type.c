@@ -251,7 +251,9 @@ Buffer_contains(PyObject *op, PyObject *item)
     if (gate_read(self, "in") < 0)
         return -1;
     self->pins++;
+    pin(self, item, 1);
     int result = PyByteArray_Type.tp_as_sequence->sq_contains(op, item);
+    pin(self, item, -1);
     self->pins--;
     return result;
 }
@@ -270,6 +272,99 @@ Buffer_concat(PyObject *op, PyObject *other)
     return result;
 }
 
+/* Of any interpreter, and of any subclass. */
+static bool
+is_any_buffer(PyObject *op)
+{
+    const PyTypeObject *type = Py_TYPE(op);
+    while (type != NULL && type->tp_dealloc != Buffer_dealloc)
+        type = type->tp_base;
+    return type != NULL;
+}
+
+static bool
+inherits_radd(PyObject *op)
+{
+    PyObject *method = PyObject_GetAttrString((PyObject *)Py_TYPE(op), "__radd__");
+    bool inherited = method != NULL && Py_IS_TYPE(method, &PyWrapperDescr_Type);
+    if (method == NULL)
+        PyErr_Clear();
+    Py_XDECREF(method);
+    return inherited;
+}
+
+static PyObject *Buffer_add(PyObject *left, PyObject *right);
+
+static binaryfunc
+addition_of(PyObject *op)
+{
+    const PyNumberMethods *number = Py_TYPE(op)->tp_as_number;
+    return number == NULL ? NULL : number->nb_add;
+}
+
+/* What the interpreter would ask between a bytearray's addition, which there is none of, and its
+ * concatenation: the addition of the right operand. NULL if there is none or it was asked before. */
+static binaryfunc
+addition_to_ask(PyObject *left, PyObject *right)
+{
+    binaryfunc add = addition_of(right);
+    if (add == NULL || add == Buffer_add || addition_of(left) != Buffer_add)
+        return NULL;
+    if (is_any_buffer(right) && (PyType_IsSubtype(Py_TYPE(right), Py_TYPE(left)) ||
+                                 inherits_radd(right)))
+        return NULL;
+    return add;
+}
+
+/* A subclass that exports something else (PEP 688) is asked for that. */
+static bool
+exports_itself(PyObject *op)
+{
+    return Py_TYPE(op)->tp_as_buffer->bf_getbuffer == Buffer_getbuffer;
+}
+
+static PyObject *
+append_to_bytes(PyObject *left, const struct buffer *b)
+{
+    size_t n = (size_t)PyBytes_GET_SIZE(left);
+    if (b->length == 0)
+        return Py_NewRef(left);
+    if (b->length > (size_t)PY_SSIZE_T_MAX - n)
+        return PyErr_NoMemory();
+    PyObject *sum = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(n + b->length));
+    if (sum == NULL)
+        return NULL;
+    memcpy(PyBytes_AS_STRING(sum), PyBytes_AS_STRING(left), n);
+    memcpy(PyBytes_AS_STRING(sum) + n, b->start, b->length);
+    return sum;
+}
+
+/* In a subclass made by a class statement the interpreter finds no concatenation beside this (both
+ * are called __add__), so it leaves nothing to be tried after it. */
+static PyObject *
+add_to_buffer(PyObject *left, PyObject *right)
+{
+    binaryfunc add = addition_to_ask(left, right);
+    PyObject *sum = add == NULL ? NULL : add(left, right);
+    if (add != NULL && sum != Py_NotImplemented)
+        return sum;
+    Py_XDECREF(sum);
+    return Buffer_concat(left, right);
+}
+
+/* Python calls this with the Buffer on the right too, before bytes' own concatenation, which would
+ * export it. A bytearray on the left is left alone: its += asks here first, and has to stay in place. */
+static PyObject *
+Buffer_add(PyObject *left, PyObject *right)
+{
+    if (is_any_buffer(left))
+        return add_to_buffer(left, right);
+    if (!PyBytes_CheckExact(left) || !exports_itself(right) ||
+        as_buffer(right)->buffer.released)
+        Py_RETURN_NOTIMPLEMENTED;
+    return append_to_bytes(left, &as_buffer(right)->buffer);
+}
+
 static PyObject *
 Buffer_repeat(PyObject *op, Py_ssize_t count)
 {
@@ -282,10 +377,8 @@ Buffer_repeat(PyObject *op, Py_ssize_t count)
 static PyObject *
 Buffer_remainder(PyObject *left, PyObject *right)
 {
-    if (!PyByteArray_Check(left) || Buffer_state_of_type(Py_TYPE(left)) == NULL) {
-        PyErr_Clear();
+    if (!is_any_buffer(left))
         Py_RETURN_NOTIMPLEMENTED;
-    }
     BufferObject *self = as_buffer(left);
     if (gate_read(self, "%") < 0)
         return NULL;
@@ -373,13 +466,12 @@ Buffer_str(PyObject *op)
     return warn_about_str() < 0 ? NULL : Buffer_repr(op);
 }
 
-/* bytes(b) looks here before it asks for an export, which would give a small buffer pages of its own.
- * A subclass that exports something else (PEP 688) is asked for that. */
-static PyObject *
+/* bytes(b) looks here before it asks for an export, which would give a small buffer pages of its own. */
+PyObject *
 Buffer_bytes(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     const BufferObject *self = as_buffer(op);
-    if (Py_TYPE(op)->tp_as_buffer->bf_getbuffer != Buffer_getbuffer)
+    if (!exports_itself(op))
         return PyBytes_FromObject(op);
     if (gate_read(self, "bytes") < 0)
         return NULL;
@@ -664,6 +756,7 @@ static PyType_Slot slots[] = {
     {Py_mp_length, (void *)Buffer_length},
     {Py_mp_subscript, (void *)Buffer_subscript},
     {Py_mp_ass_subscript, (void *)Buffer_ass_subscript},
+    {Py_nb_add, (void *)Buffer_add},
     {Py_nb_remainder, (void *)Buffer_remainder},
     {Py_nb_inplace_add, (void *)Buffer_inplace_add},
     {Py_nb_inplace_multiply, (void *)Buffer_inplace_multiply},

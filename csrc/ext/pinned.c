@@ -20,17 +20,46 @@ typedef struct {
     vectorcallfunc vectorcall;
 } PinnedObject;
 
+/* Whether no code of Python's can run for the sake of this argument: then another Buffer among them
+ * may be pinned as well, and is not moved by the export that the method takes of it. */
+static bool
+is_inert(const PinnedObject *self, PyObject *argument)
+{
+    return Py_IS_TYPE(argument, self->owner) || PyBytes_CheckExact(argument) ||
+           PyLong_CheckExact(argument) || argument == Py_None;
+}
+
+static bool
+are_inert(const PinnedObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    while (nargs > 0 && is_inert(self, args[nargs - 1]))
+        nargs--;
+    return nargs == 0;
+}
+
+static void
+pin_all(const PinnedObject *self, PyObject *const *args, Py_ssize_t nargs, int32_t by)
+{
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        if (Py_IS_TYPE(args[i], self->owner))
+            as_buffer(args[i])->pins += by;
+}
+
 static PyObject *
 Pinned_call(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     PinnedObject *self = (PinnedObject *)op;
-    if (PyVectorcall_NARGS(nargsf) < 1 || !PyObject_TypeCheck(args[0], self->owner))
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    if (nargs < 1 || !PyObject_TypeCheck(args[0], self->owner))
         return PyObject_Vectorcall(self->method, args, nargsf, kwnames);
     BufferObject *buffer = as_buffer(args[0]);
     if (gate_read(buffer, "read") < 0)
         return NULL;
+    Py_ssize_t operands = kwnames == NULL && are_inert(self, args + 1, nargs - 1) ? nargs - 1 : 0;
     buffer->pins++;
+    pin_all(self, args + 1, operands, 1);
     PyObject *result = PyObject_Vectorcall(self->method, args, nargsf, kwnames);
+    pin_all(self, args + 1, operands, -1);
     buffer->pins--;
     return result;
 }

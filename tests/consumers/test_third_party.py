@@ -1,4 +1,4 @@
-"""NumPy, Arrow, MessagePack, Protocol Buffers, Pydantic and PyTorch on a Buffer."""
+"""NumPy, Arrow, MessagePack, Protocol Buffers, Pydantic, PyTorch and cffi on a Buffer."""
 
 from __future__ import annotations
 
@@ -211,6 +211,11 @@ def take_tensor_of_view(need: Need, buffer: Buffer) -> Any:
     return torch.frombuffer(memoryview(buffer), dtype=torch.uint8)
 
 
+def take_cdata(need: Need, buffer: Buffer) -> Any:
+    ffi = need("cffi").FFI()
+    return ffi.buffer(ffi.from_buffer(buffer))
+
+
 def where_memoryview(view: Any) -> int:
     return address_of(view)
 
@@ -232,6 +237,7 @@ CONSUMERS: dict[str, tuple[Callable[[Need, Buffer], Any], Callable[[Any], int]]]
     "ndarray": (take_ndarray, where_ndarray),
     "pyarrow": (take_arrow, where_arrow),
     "tensor": (take_tensor, where_tensor),
+    "cffi": (take_cdata, where_memoryview),
     "tensor of a view": (take_tensor_of_view, where_tensor),
 }
 
@@ -294,6 +300,18 @@ def test_an_export_ends_with_its_holder(need: Need, name: str) -> None:
     del view
     assert buffer.exports == 0
     buffer.clear()
+
+
+def test_an_address_taken_from_a_cdata_that_is_gone(need: Need) -> None:
+    """As in `lib.f(ffi.cast("char *", ffi.from_buffer(b)))`: the export ends before the call."""
+    ffi = need("cffi").FFI()
+    buffer = Buffer(SMALL)
+    pointer = ffi.cast("char *", ffi.from_buffer(buffer))
+    assert buffer.exports == 0
+    pointer[3] = b"X"
+    assert buffer == b"012X456789"
+    buffer[4:6] = b"YZ"
+    assert ffi.buffer(pointer, 10)[:] == b"012XYZ6789"
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
