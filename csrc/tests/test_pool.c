@@ -590,6 +590,9 @@ static void discarded_loans_keep_to_the_limit(void)
     }
     first = take(pool, 6 * MIB);
     CHECK(first.loan.warm == 0 && first.loan.discarded == 6 * MIB);
+    use(&first, 5 * MIB); /* of what it asked for */
+    pool_settle(pool, &first);
+    CHECK(first.loan.discarded == 6 * MIB && pool->loans.discarded == 6 * MIB);
     second = take(pool, 1);
     second.huge = true;
     use(&second, 12 * MIB);
