@@ -474,17 +474,20 @@ check_block(const struct buffer *b)
 {
     const struct buffer_rest *rest = b->rest;
     return rest->storage.base == NULL && rest->storage.committed == 0 && rest->given_back == 0 &&
-           rest->populated == 0 && !rest->ordered;
+           rest->populated == 0 && !rest->ordered && rest->storage.loan.warm == 0 &&
+           rest->storage.loan.discarded == 0;
 }
 
 static bool
 check_range(const struct buffer *b)
 {
     const struct range *s = &b->rest->storage;
+    const struct loan *all = &b->env->pool->loans;
     size_t page = b->env->pool->info.page_size, gap = b->rest->given_back;
     return buffer_has_rest(b) && s->base != NULL && s->committed <= s->size &&
            s->committed % page == 0 && s->size % page == 0 && gap % page == 0 &&
-           gap <= buffer_offset(b);
+           gap <= buffer_offset(b) && s->loan.warm <= all->warm &&
+           s->loan.discarded <= all->discarded;
 }
 
 static bool

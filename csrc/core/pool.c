@@ -133,9 +133,25 @@ counter_of(struct pool *pool, const struct range *range)
     return range->exact ? &pool->exact_bytes : &pool->live_bytes;
 }
 
+static void
+set_loan(struct pool *pool, struct range *range, struct loan loan)
+{
+    pool->loans.warm = pool->loans.warm - range->loan.warm + loan.warm;
+    pool->loans.discarded = pool->loans.discarded - range->loan.discarded + loan.discarded;
+    range->loan = loan;
+}
+
+static void
+settle_all(struct pool *pool, struct range *range)
+{
+    if ((range->loan.warm | range->loan.discarded) != 0)
+        set_loan(pool, range, (struct loan){0});
+}
+
 void
 pool_discard(struct pool *pool, struct range *range)
 {
+    settle_all(pool, range);
     /* A release that fails leaks addresses; there is nobody who could do better. */
     (void)vmem_release(range->base, range->size);
     pool->live--;
@@ -156,10 +172,22 @@ warm_bytes(const struct range *range)
     return range->dirty < range->committed ? range->dirty : range->committed;
 }
 
+/* Whoever had to commit has used what was warm. */
+void
+pool_settle(struct pool *pool, struct range *range)
+{
+    size_t left = discarded_bytes(range);
+    if (left > range->loan.discarded)
+        left = range->loan.discarded;
+    set_loan(pool, range, (struct loan){.discarded = left});
+}
+
 static void
 push_idle(struct pool *pool, const struct range *range)
 {
-    pool->idle[pool->idle_count++] = (struct idle_range){.range = *range, .since = pool->given};
+    struct idle_range *idle = &pool->idle[pool->idle_count++];
+    idle->range = *range;
+    idle->since = pool->given;
     pool->idle_bytes += warm_bytes(range);
     pool->idle_discarded += discarded_bytes(range);
 }
@@ -273,13 +301,69 @@ find_idle(const struct pool *pool, size_t least)
 }
 
 static bool
-take_idle(struct pool *pool, size_t least, struct range *range)
+decommit(struct range *range, size_t keep)
+{
+    if (vmem_decommit(range->base + keep, range_end(range) - keep) != 0)
+        return false;
+    range->committed = keep;
+    range->huge = false; /* the advice went with the pages */
+    if (range->dirty > keep)
+        range->dirty = keep;
+    return true;
+}
+
+/* Lending. */
+
+/* What comes along at no account, as past the budget 64 KiB of each idle range do. */
+static size_t
+free_of_charge(const struct pool *pool, size_t asked)
+{
+    return growth_round_up(asked > WARM_MINIMUM ? asked : WARM_MINIMUM, pool->info.page_size);
+}
+
+static struct loan
+loan_past(const struct range *range, size_t kept)
+{
+    size_t warm = warm_bytes(range), from = range->committed > kept ? range->committed : kept;
+    return (struct loan){.warm = warm > kept ? warm - kept : 0,
+                         .discarded = range->dirty > from ? range->dirty - from : 0};
+}
+
+static bool
+fits(size_t sum, size_t more, size_t most)
+{
+    return more == 0 || (more <= most && sum <= most - more);
+}
+
+static bool
+may_lend(const struct pool *pool, struct loan loan)
+{
+    return fits(pool->loans.warm, loan.warm, pool->budget) &&
+           fits(pool->loans.discarded, loan.discarded, pool->limit);
+}
+
+/* Not by a discard: what is resident for good would then have no bound. Where the decommit is refused
+ * the range is as good as before, and the sum passes the budget. */
+static void
+lend(struct pool *pool, struct range *range, size_t asked)
+{
+    size_t kept = free_of_charge(pool, asked);
+    struct loan loan = loan_past(range, kept);
+    if (may_lend(pool, loan) || !decommit(range, kept))
+        set_loan(pool, range, loan);
+}
+
+/* The one of at least `least` bytes; `asked` is how many of them are about to be used. */
+static bool
+take_idle(struct pool *pool, size_t least, size_t asked, struct range *range)
 {
     drop_small(pool);
     size_t slot = find_idle(pool, least);
     if (slot == POOL_SLOTS)
         return false;
     *range = pop_idle(pool, slot);
+    if (range->dirty > WARM_MINIMUM)
+        lend(pool, range, asked);
     return true;
 }
 
@@ -288,10 +372,16 @@ pool_take_warm(struct pool *pool, size_t least)
 {
     if (pool->idle_count == 0)
         return NULL;
-    const struct range *last = &pool->idle[pool->idle_count - 1].range;
+    struct range *last = &pool->idle[pool->idle_count - 1].range;
     if (least > last->committed || discarded_bytes(last) > 0 || last->size < preferred_size(pool))
         return NULL;
-    pool->idle_bytes -= warm_bytes(last);
+    size_t warm = last->dirty, kept = least > WARM_MINIMUM ? least : WARM_MINIMUM;
+    if (warm > kept) {
+        if (!fits(pool->loans.warm, warm - kept, pool->budget))
+            return NULL;
+        pool->loans.warm += last->loan.warm = warm - kept;
+    }
+    pool->idle_bytes -= warm;
     pool->idle_count--;
     return last;
 }
@@ -372,11 +462,9 @@ is_data_short(const struct pool *pool)
     return limit != VMEM_NO_LIMIT && pool->live > limit / 8 / pool->info.page_size;
 }
 
-int
-pool_take(struct pool *pool, size_t least, struct range *range)
+static int
+take_fresh(struct pool *pool, size_t least, struct range *range)
 {
-    if (take_idle(pool, least, range))
-        return 0;
     least = growth_round_up(least, pool->info.granularity);
     pool->query_limits(&pool->info);
     if (is_data_short(pool))
@@ -396,9 +484,17 @@ pool_take(struct pool *pool, size_t least, struct range *range)
 }
 
 int
+pool_take(struct pool *pool, size_t least, struct range *range)
+{
+    return take_idle(pool, least, least, range) ? 0 : take_fresh(pool, least, range);
+}
+
+/* A capacity says nothing of how much will be used. */
+int
 pool_take_exact(struct pool *pool, size_t size, struct range *range)
 {
-    if (size <= preferred_size(pool) && pool_take(pool, size, range) == 0)
+    if (size <= preferred_size(pool) &&
+        (take_idle(pool, size, 0, range) || take_fresh(pool, size, range) == 0))
         return 0;
     int error = reserve(pool, growth_round_up(size, pool->info.granularity), false, range);
     if (error == 0) {
@@ -429,6 +525,7 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
         range->dirty = range->committed;
     range->base = base;
     range->size = size;
+    pool_settle(pool, range); /* its owner has filled it */
     return 0;
 }
 
@@ -466,18 +563,6 @@ discard(struct pool *pool, struct range *range, size_t keep)
     return true;
 }
 
-static bool
-decommit(struct range *range, size_t keep)
-{
-    if (vmem_decommit(range->base + keep, range_end(range) - keep) != 0)
-        return false;
-    range->committed = keep;
-    range->huge = false; /* the advice went with the pages */
-    if (range->dirty > keep)
-        range->dirty = keep;
-    return true;
-}
-
 /* Gives up the memory that the budget does not allow to stay. */
 static bool
 cool_down(struct pool *pool, struct range *range)
@@ -508,6 +593,7 @@ worth_keeping(const struct pool *pool, const struct range *range)
 void
 pool_give(struct pool *pool, struct range *range)
 {
+    settle_all(pool, range);
     pool->given++;
     drop_forgotten(pool);
     if (!worth_keeping(pool, range) || !cool_down(pool, range)) {

@@ -7,6 +7,9 @@
  * past the budget that stands in huge pages is not decommitted but discarded: the system takes it when
  * it is short of memory, and until then it counts as resident.
  *
+ * An owner may keep a range for good and never use what is warm in it, so that is a loan. All loans
+ * together keep to the budget, as the idle ranges do, and a range that would pass it is cooled first.
+ *
  * Not thread-safe: the caller serialises all calls on one pool.
  */
 #ifndef GROWABLE_POOL_H
@@ -48,6 +51,7 @@ struct pool {
     size_t idle_bytes;  /* warm memory in idle ranges */
     size_t idle_discarded; /* memory in idle ranges that the system may take */
     size_t idle_count;
+    struct loan loans;  /* the sum over the ranges out with buffers */
     size_t given;       /* ranges given so far */
     size_t refused;     /* bytes of pool_is_cheap's refusals, up to POOL_WORTH */
     struct idle_range idle[POOL_SLOTS]; /* the one that waits longest stands first */
@@ -65,8 +69,8 @@ void pool_clear(struct pool *pool);
  * system's error code. */
 int pool_take(struct pool *pool, size_t least, struct range *range);
 
-/* The range given last, without a search: NULL where it is not as good as any, or has not as much as
- * `least` bytes committed. To be copied before the next call. */
+/* The range given last, without a search: NULL where it is not as good as any, has not as much as
+ * `least` bytes committed, or would have to be cooled. To be copied before the next call. */
 const struct range *pool_take_warm(struct pool *pool, size_t least);
 
 /* A range of at least `size` bytes, whatever the pool's limits say; no larger than needed unless
@@ -76,6 +80,10 @@ int pool_take_exact(struct pool *pool, size_t size, struct range *range);
 /* Moves `range` into one of at least `least` bytes; the pages [kept, committed) go along to the
  * same offset and the rest is reserved. After a failure nothing has changed. */
 int pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least);
+
+/* Takes off the loan what its owner has used or given up: to be called whenever more of the range was
+ * committed or its tail was decommitted. */
+void pool_settle(struct pool *pool, struct range *range);
 
 /* Takes a range back. The whole of [0, committed) must be committed and writable. */
 void pool_give(struct pool *pool, struct range *range);

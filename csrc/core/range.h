@@ -9,6 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Memory that a range brought along from the pool past what its owner asked for; see pool_settle. */
+struct loan {
+    size_t warm;
+    size_t discarded; /* the system may take it */
+};
+
 /* [0, committed) is accessible but for what the owner decommitted; [dirty, committed) reads as
  * zero. In a range from the pool `dirty` may be more than `committed`: then it is a multiple of the
  * page size, and [committed, dirty) are pages that the last owner used and the system may take. To
@@ -18,6 +24,7 @@ struct range {
     size_t size;
     size_t committed;
     size_t dirty;
+    struct loan loan; /* nothing in an idle range */
     bool exact; /* asked for by size: not counted in the pool's share of addresses, never idle */
     bool lazy; /* accessible as a whole; its pages are never decommitted */
     bool huge; /* huge pages were asked for */

@@ -119,8 +119,10 @@ commit_up_to(struct buffer *b, size_t end)
 {
     struct range *storage = &b->rest->storage;
     int error = vmem_commit(storage->base + storage->committed, end - storage->committed);
-    if (error == 0)
+    if (error == 0) {
         storage->committed = end;
+        pool_settle(b->env->pool, storage);
+    }
     return error;
 }
 
@@ -215,19 +217,18 @@ static void
 give_up_range(struct buffer *b)
 {
     populate_stop(b);
-    struct range range = b->rest->storage;
+    struct range *storage = &b->rest->storage;
     struct pool *pool = b->env->pool;
-    notify_gone(b->env, &range);
-    if (range.dirty < storage_end(b) + 1)
-        range.dirty = storage_end(b) + 1;
+    notify_gone(b->env, storage);
+    if (storage->dirty < storage_end(b) + 1)
+        storage->dirty = storage_end(b) + 1;
     if (b->rest->given_back > 0)
-        range.huge = false; /* the advice went with the pages */
+        storage->huge = false; /* the advice went with the pages */
     if (is_worth_pooling(b) && make_plain(b))
-        pool_give(pool, &range);
+        pool_give(pool, storage);
     else
-        pool_discard(pool, &range);
-    b->rest->storage = (struct range){0}; /* with it goes all that was known of it */
-    b->rest->given_back = 0;
+        pool_discard(pool, storage);
+    b->rest->given_back = 0; /* of the range nothing is known any more */
 }
 
 static void
@@ -542,9 +543,10 @@ slide_in_range(struct buffer *b)
         storage_refresh(b);
         return storage_fail(b, BUFFER_NOT_COMMITTED, front, error);
     }
-    if (hole)
+    if (hole) {
         storage->committed = storage->dirty = front;
-    else if (storage->dirty < old_end)
+        pool_settle(b->env->pool, storage);
+    } else if (storage->dirty < old_end)
         storage->dirty = old_end;
     if (rest->given_back > 0)
         storage->huge = false;
@@ -577,6 +579,7 @@ storage_decommit_tail(struct buffer *b, size_t end)
         storage->huge = false; /* the advice went with the pages; a later commit gives it again */
         if (storage->dirty > end)
             storage->dirty = end;
+        pool_settle(b->env->pool, storage);
         storage_notify(b);
     }
     storage_refresh(b);

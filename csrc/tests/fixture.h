@@ -158,6 +158,7 @@ static inline void fixture_close(struct fixture *f)
     pool_clear(pool);
     CHECK(pool->live == 0 && pool->live_bytes == 0 && pool->exact_bytes == 0 &&
           pool->idle_bytes == 0 && pool->idle_discarded == 0);
+    CHECK(pool->loans.warm == 0 && pool->loans.discarded == 0);
     env_close(&f->env);
     CHECK(f->blocks == 0);
 }

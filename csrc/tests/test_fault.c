@@ -580,6 +580,37 @@ static void what_cannot_be_cooled_is_released(void)
     fixture_close(&fixture);
 }
 
+static void take_and_write(struct pool *pool, struct range *range)
+{
+    CHECK(pool_take(pool, 1, range) == 0 && vmem_commit(range->base, 2 * MIB) == 0);
+    memset(range->base, 0x77, 2 * MIB);
+    range->committed = range->dirty = 2 * MIB;
+}
+
+/* It is as good as before, and counted, so the next ones are cooled if they can be. */
+static void what_cannot_be_cooled_is_lent_as_it_is(void)
+{
+    struct range first, second;
+    fixture_open_with(&fixture, 64 * MIB, 2 * MIB);
+    struct pool *pool = fixture.env.pool;
+    pool->info.overcommit = VMEM_OVERCOMMIT_HEURISTIC;
+    take_and_write(pool, &first);
+    take_and_write(pool, &second);
+    pool_give(pool, &first);
+    CHECK(pool_take(pool, 1, &first) == 0 && pool->loans.warm == 2 * MIB - 64 * KIB);
+    pool_give(pool, &second);
+    vmem_fault_arm(1, -1);
+    CHECK(pool_take(pool, 1, &second) == 0 && second.committed == 2 * MIB);
+    vmem_fault_disarm();
+    CHECK(second.base[MIB] == 0x77 && second.dirty == 2 * MIB);
+    CHECK(second.loan.warm == first.loan.warm && pool->loans.warm == 2 * first.loan.warm);
+    pool_give(pool, &second);
+    CHECK(pool_take(pool, 1, &second) == 0 && second.committed == 64 * KIB);
+    pool_discard(pool, &first);
+    pool_discard(pool, &second);
+    fixture_close(&fixture);
+}
+
 /* Else the buffers that are made when there are addresses again would meet their ends too early. */
 static void a_refusal_of_the_least_makes_no_later_range_smaller(void)
 {
@@ -649,6 +680,7 @@ static const struct check_test tests[] = {
     TEST(everything_fails),
     TEST(freeing_never_fails),
     TEST(what_cannot_be_cooled_is_released),
+    TEST(what_cannot_be_cooled_is_lent_as_it_is),
     TEST(a_refusal_of_the_least_makes_no_later_range_smaller),
     TEST(errors_say_what_was_tried),
     TEST(an_environment_needs_the_system),

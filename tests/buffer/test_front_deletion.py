@@ -197,6 +197,7 @@ def run_queue(buffer: Buffer, total: int, chunk: int, depth: int) -> int:
     ("chunk", "total"), [(1000, 4 * MIB), (4096, 16 * MIB), (1 << 18, 1 << 28)]
 )
 def test_a_long_queue_stays_small(chunk: int, total: int) -> None:
+    growable.trim()  # a reservation that waits may have more committed than a queue needs
     assert run_queue(Buffer(), total, chunk, 4) <= 4 * MIB + 16 * chunk
 
 

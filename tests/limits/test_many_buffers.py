@@ -30,6 +30,40 @@ def test_a_million_small_buffers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "small",
+    ["exported(b'x' * 1000)", "exported(b'x' * 5000)", "Buffer(b'x', capacity=64 * MIB)"],
+    ids=["quick", "large enough", "capacity"],
+)
+def test_small_ones_after_large_ones(small: str) -> None:
+    """Each takes over what a large one left in the pool; together they keep no more than its budget,
+    beside what waits there and 64 KiB each."""
+    run_child(
+        f"""
+        from growable import Buffer
+        MIB = 1 << 20
+
+        def resident():
+            with open("/proc/self/smaps_rollup") as file:
+                line = next(line for line in file if line.startswith("Rss:"))
+            return int(line.split()[1]) << 10
+
+        def exported(content):
+            return memoryview(Buffer(content))
+
+        kept = []
+        before = resident()
+        for _ in range(50):
+            Buffer(b"y" * (20 * MIB)).release()
+            kept.append({small})
+        used = resident() - before
+        assert used < 2 * 64 * MIB + len(kept) * 128 * 1024, used
+        for one in kept:
+            assert bytes(one) == b"x" * len(one)
+        """
+    )
+
+
 @pytest.mark.parametrize("count", [20_000, 70_000])
 def test_live_exported_buffers(count: int) -> None:
     """70,000 is more than vm.max_map_count allows mappings by default."""
