@@ -253,12 +253,12 @@ static size_t
 commit_after_shrink(const struct buffer *b)
 {
     const struct pool *pool = b->env->pool;
-    size_t origin = growth_round_down(b->rest->given_back, GROWTH_COMMIT_BLOCK);
+    size_t lead, origin = storage_origin(b, &lead);
     size_t used = storage_end(b) + 1 - origin, committed = buffer_accessible(b) - origin;
     if (growth_fills(used, committed))
         return origin + committed;
     return origin + growth_commit_after_shrink(used, committed, pool_slack(pool),
-                                               pool->info.page_size);
+                                               pool->info.page_size, lead);
 }
 
 static void

@@ -44,6 +44,15 @@ growth_round_down(size_t size, size_t unit)
     return size & ~(unit - 1);
 }
 
+/* The same where the multiples of `unit`, a power of two, stand `lead` bytes further on. The smallest
+ * is less than the unit then, and need not be 0. */
+static inline size_t
+growth_round_up_past(size_t size, size_t unit, size_t lead)
+{
+    size_t shift = (0 - lead) & (unit - 1);
+    return growth_round_up(size + shift, unit) - shift;
+}
+
 static inline size_t
 growth_saturating_double(size_t size)
 {
@@ -62,16 +71,20 @@ growth_heap_size(size_t needed, size_t current)
 }
 
 /* The offset up to which to commit, given that `needed` bytes must be accessible and `committed`
- * are. A frugal system pays for each committed page at once, so there we stay close to the need. */
+ * are. Blocks begin at the offset `lead`. A frugal system pays for each committed page at once, so
+ * there we stay close to the need. */
 static inline size_t
-growth_commit_end(size_t needed, size_t committed, size_t size, size_t page, bool frugal)
+growth_commit_end(size_t needed, size_t committed, size_t size, size_t page, size_t lead,
+                  bool frugal)
 {
-    size_t extra = frugal ? committed / 8 : committed;
+    size_t doubled = committed > GROWTH_COMMIT_BLOCK ? committed - lead : committed;
+    size_t extra = frugal ? committed / 8 : doubled;
     size_t generous = extra > size - committed ? size : committed + extra;
     size_t wanted = generous > needed ? generous : needed;
-    size_t unit = frugal ? page
-                : wanted >= GROWTH_COMMIT_BLOCK ? GROWTH_COMMIT_BLOCK : GROWTH_COMMIT_STEP;
-    size_t end = growth_round_up(wanted, unit < page ? page : unit);
+    size_t unit = frugal || page > GROWTH_COMMIT_STEP ? page : GROWTH_COMMIT_STEP;
+    size_t end = growth_round_up(wanted, unit);
+    if (!frugal && end >= GROWTH_COMMIT_BLOCK && page < GROWTH_COMMIT_BLOCK)
+        end = growth_round_up_past(wanted, GROWTH_COMMIT_BLOCK, lead);
     return end > size || end < needed ? size : end;
 }
 
@@ -83,16 +96,16 @@ growth_fills(size_t used, size_t committed)
 }
 
 /* Whether a buffer that shrank to `used` of `committed` bytes should give pages back, and up to
- * where; `slack` bytes may stay in any case. Far enough apart that filling and emptying in turn costs
- * a constant a byte. */
+ * where; `slack` bytes may stay in any case, and blocks begin at the offset `lead`. Far enough apart
+ * that filling and emptying in turn costs a constant a byte. */
 static inline size_t
-growth_commit_after_shrink(size_t used, size_t committed, size_t slack, size_t page)
+growth_commit_after_shrink(size_t used, size_t committed, size_t slack, size_t page, size_t lead)
 {
     if (committed - used <= slack || growth_fills(used, committed))
         return committed;
     size_t unit = slack > GROWTH_COMMIT_BLOCK && page < GROWTH_COMMIT_BLOCK
                       ? GROWTH_COMMIT_BLOCK : page;
-    size_t end = growth_round_up(used + slack / 4, unit);
+    size_t end = growth_round_up_past(used + slack / 4, unit, lead);
     return end < committed ? end : committed;
 }
 

@@ -395,11 +395,22 @@ alignment_for(const struct pool *pool, size_t size)
     return pool->info.granularity;
 }
 
+/* Where huge pages begin in a range of this size at that address, if they are to be had. */
+static unsigned
+lead_of(const struct pool *pool, size_t size, const void *base)
+{
+    if (alignment_for(pool, size) == pool->info.granularity)
+        return 0;
+    return (unsigned)((0 - (uintptr_t)base) & (GROWTH_COMMIT_BLOCK - 1));
+}
+
 static int
 try_reserve(const struct pool *pool, size_t size, bool lazy, void **base)
 {
-    return lazy ? vmem_reserve_lazy(size, pool->info.granularity, base)
-                : vmem_reserve(size, alignment_for(pool, size), base);
+    size_t granularity = pool->info.granularity, alignment = alignment_for(pool, size);
+    if (lazy)
+        return vmem_reserve_lazy(size, granularity, base);
+    return vmem_reserve_before(size, alignment, alignment > granularity ? granularity : 0, base);
 }
 
 static int
@@ -411,8 +422,8 @@ reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
         error = try_reserve(pool, size, lazy, &base);
     if (error != 0)
         return error;
-    *range = (struct range){.base = base, .size = size, .lazy = lazy,
-                            .committed = lazy ? size : 0};
+    *range = (struct range){.base = base, .size = size, .lead = lead_of(pool, size, base),
+                            .lazy = lazy, .committed = lazy ? size : 0};
     pool->live++;
     pool->live_lazy += lazy;
     pool->live_bytes += size;
@@ -526,6 +537,7 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
     range->base = base;
     range->size = size;
     pool_settle(pool, range); /* its owner has filled it */
+    range->lead = lead_of(pool, size, base);
     return 0;
 }
 
@@ -536,10 +548,12 @@ warm_share(const struct pool *pool, const struct range *range)
     size_t left = pool->budget > pool->idle_bytes ? pool->budget - pool->idle_bytes : 0;
     if (pool_is_frugal(pool))
         left = 0; /* what stands idle here is missing elsewhere in the program */
-    else if (range->dirty <= left)
+    else if (range->dirty <= left + range->lead)
         return range_end(range);
-    size_t unit = range->huge && left >= GROWTH_COMMIT_BLOCK ? GROWTH_COMMIT_BLOCK : WARM_MINIMUM;
-    return left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, unit);
+    size_t blocks = range->huge ? range_block_down(range, left + range->lead) : 0;
+    if (blocks >= GROWTH_COMMIT_BLOCK)
+        return blocks;
+    return left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, WARM_MINIMUM);
 }
 
 /* Offers what is past `keep` to the system. It is not worth it for small pages: taking them from the
@@ -547,7 +561,7 @@ warm_share(const struct pool *pool, const struct range *range)
 static bool
 discard(struct pool *pool, struct range *range, size_t keep)
 {
-    size_t end = growth_round_up(range->dirty, GROWTH_COMMIT_BLOCK);
+    size_t end = range_round_up(range, range->dirty, GROWTH_COMMIT_BLOCK);
     size_t memory = pool->idle_bytes + pool->idle_discarded;
     if (end > range_end(range))
         end = range_end(range);

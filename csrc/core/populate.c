@@ -130,7 +130,7 @@ prefault_end(const struct buffer *b, size_t need, size_t step)
     size_t end = buffer_offset(b) + need + growth_prefault_extra(need, step);
     size_t most = rest->capacity == BUFFER_NO_CAPACITY ? rest->storage.size
                                                        : buffer_offset(b) + rest->capacity + 1;
-    end = growth_round_up(end, step);
+    end = range_round_up(&rest->storage, end, step);
     most = growth_round_up(most, b->env->pool->info.page_size);
     return end < most ? end : most;
 }
@@ -166,7 +166,8 @@ prefault(struct buffer *b, size_t need)
 {
     size_t used = growth_round_up(buffer_offset(b) + need + 1, b->env->pool->info.page_size);
     size_t step = prefault_step(b), lot = growth_prefault_lot(growth_prefault_extra(need, step));
-    size_t own = larger(b->rest->populated, used), position = growth_round_up(used, step);
+    size_t own = larger(b->rest->populated, used);
+    size_t position = range_round_up(&b->rest->storage, used, step);
     bool first = needs_head_start(b, used); /* before the commit, which may ask for huge pages */
     if (first)
         position += GROWTH_PREFAULT_STEP;

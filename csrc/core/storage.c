@@ -75,13 +75,19 @@ refuses_huge(const struct buffer *b)
 }
 
 static bool
+is_past_first_block(const struct buffer *b, size_t end)
+{
+    return end > b->rest->storage.lead + (size_t)GROWTH_COMMIT_BLOCK;
+}
+
+static bool
 wants_huge(const struct buffer *b, size_t end)
 {
     const struct vmem_info *info = &b->env->pool->info;
     if (refuses_huge(b) || !info->can_advise_huge || b->rest->storage.lazy)
         return false;
     return b->huge == BUFFER_HUGE_ALWAYS ||
-           (info->thp == VMEM_THP_ADVISED && end > GROWTH_COMMIT_BLOCK);
+           (info->thp == VMEM_THP_ADVISED && is_past_first_block(b, end));
 }
 
 /* Advice may be refused, and then the buffer works with small pages. */
@@ -126,16 +132,14 @@ commit_up_to(struct buffer *b, size_t end)
     return error;
 }
 
-/* Steps grow with what is in use, not with all that ever went through a queue: they count from what
- * was given back. */
 static size_t
 commit_end(const struct buffer *b, size_t end)
 {
     const struct range *storage = &b->rest->storage;
     const struct pool *pool = b->env->pool;
-    size_t origin = growth_round_down(b->rest->given_back, GROWTH_COMMIT_BLOCK);
+    size_t lead, origin = storage_origin(b, &lead);
     return origin + growth_commit_end(end - origin, storage->committed - origin,
-                                      storage->size - origin, pool->info.page_size,
+                                      storage->size - origin, pool->info.page_size, lead,
                                       pool_is_frugal(pool));
 }
 
@@ -146,9 +150,9 @@ prepare_step(struct buffer *b, size_t end)
     const struct range *storage = &b->rest->storage;
     size_t wanted = commit_end(b, end);
     if (b->huge == BUFFER_HUGE_ALWAYS)
-        wanted = growth_round_up(wanted, GROWTH_COMMIT_BLOCK);
+        wanted = range_round_up(storage, wanted, GROWTH_COMMIT_BLOCK);
     wanted = wanted < storage->size ? wanted : storage->size;
-    if (b->huge == BUFFER_HUGE_ALWAYS || wanted > GROWTH_COMMIT_BLOCK)
+    if (b->huge == BUFFER_HUGE_ALWAYS || is_past_first_block(b, wanted))
         advise_huge(b, wanted);
     return wanted;
 }
@@ -587,10 +591,12 @@ storage_decommit_tail(struct buffer *b, size_t end)
 
 /* Contents in huge pages keep them whole. */
 static size_t
-unit_to_give_back(const struct buffer *b)
+end_to_give_back(const struct buffer *b)
 {
-    bool whole = b->rest->storage.huge && b->length >= GROWTH_COMMIT_BLOCK;
-    return whole ? GROWTH_COMMIT_BLOCK : b->env->pool->info.page_size;
+    const struct range *storage = &b->rest->storage;
+    if (storage->huge && b->length >= GROWTH_COMMIT_BLOCK)
+        return range_block_down(storage, buffer_offset(b));
+    return growth_round_down(buffer_offset(b), b->env->pool->info.page_size);
 }
 
 /* A call for each few pages would cost more than they do, unless there are very many buffers. */
@@ -609,7 +615,7 @@ storage_decommit_gap(struct buffer *b)
     size_t gap = buffer_offset(b) - rest->given_back;
     if (b->tier != BUFFER_RESERVED || rest->storage.lazy || gap < page || gap < gap_to_give_back(b))
         return;
-    size_t end = growth_round_down(buffer_offset(b), unit_to_give_back(b));
+    size_t end = end_to_give_back(b);
     if (end <= rest->given_back)
         return;
     char *from = rest->storage.base + rest->given_back, *to = rest->storage.base + end;

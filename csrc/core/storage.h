@@ -55,6 +55,16 @@ storage_taken(const struct buffer *b)
     return b->rest->lent > end ? b->rest->lent : end;
 }
 
+/* The offset from which the committed size is counted, and how far behind it a block begins: sizes
+ * grow and shrink with what is in use, not with all that ever went through a queue. */
+static inline size_t
+storage_origin(const struct buffer *b, size_t *lead)
+{
+    size_t origin = range_block_down(&b->rest->storage, b->rest->given_back);
+    *lead = origin == 0 ? b->rest->storage.lead : 0;
+    return origin;
+}
+
 /* Tells the environment how much is committed now. */
 void storage_notify(const struct buffer *b);
 

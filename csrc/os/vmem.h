@@ -114,6 +114,10 @@ void vmem_query_limits(struct vmem_info *info);
  * and at least the granularity. *address is set on success only. */
 int vmem_reserve(size_t size, size_t alignment, void **address);
 
+/* The same, but the range begins `lead` bytes before a multiple of the alignment; `lead` is a multiple
+ * of the granularity and less than the alignment. */
+int vmem_reserve_before(size_t size, size_t alignment, size_t lead, void **address);
+
 /* none -> committed, the whole range at once, with no promise of memory: pages are found (or the
  * process is killed) at first touch. Neighbouring ranges of this kind may merge into one mapping,
  * so that far more of them fit under max_mappings. Under VMEM_OVERCOMMIT_NEVER the whole range is
@@ -156,8 +160,9 @@ int vmem_advise_huge(void *address, size_t size, bool wanted);
 int vmem_name(void *address, size_t size, const char *name);
 
 /* Moves a reservation to a larger range without copying a byte. The new reservation has `new_size`
- * bytes and the given alignment; the committed pages [kept, kept + kept_size) of the old one stand
- * at the same offset in the new one, all other pages of which are reserved. The old range is
+ * bytes and begins as far before a multiple of the alignment as the old one does, so that what is
+ * whole in the page tables moves whole; the committed pages [kept, kept + kept_size) of the old one
+ * stand at the same offset in the new one, all other pages of which are reserved. The old range is
  * none afterwards. kept_size may be 0. After a failure nothing has changed; pages of different
  * access or advice, or partly kept by an earlier vmem_remap, may be a reason to fail: copy, then.
  * Needs can_remap. */

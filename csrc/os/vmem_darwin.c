@@ -106,6 +106,27 @@ int vmem_reserve(size_t size, size_t alignment, void **address)
     return darwin_map_aligned(size, alignment, VM_PROT_NONE, address);
 }
 
+/* vm_map knows of no lead. */
+int vmem_reserve_before(size_t size, size_t alignment, size_t lead, void **address)
+{
+    void *found;
+    if (lead == 0) {
+        return vmem_reserve(size, alignment, address);
+    }
+    if (size > PTRDIFF_MAX - alignment) {
+        return ENOMEM;
+    }
+    int error = vmem_reserve(size + alignment, alignment, &found);
+    if (error != 0) {
+        return error;
+    }
+    char *base = (char *)found + alignment - lead;
+    munmap(found, alignment - lead);
+    munmap(base + size, lead);
+    *address = base;
+    return 0;
+}
+
 int vmem_reserve_lazy(size_t size, size_t alignment, void **address)
 {
     return darwin_map_aligned(size, alignment, VM_PROT_READ | VM_PROT_WRITE, address);
@@ -241,7 +262,8 @@ int vmem_remap(void *address, size_t size, size_t kept, size_t kept_size,
     if (kept > new_size || kept_size > new_size - kept) {
         return EINVAL; /* or strangers' pages would be overwritten */
     }
-    int error = vmem_reserve(new_size, alignment, &range);
+    size_t lead = (size_t)(-(uintptr_t)address & (alignment - 1));
+    int error = vmem_reserve_before(new_size, alignment, lead, &range);
     if (error != 0) {
         return error;
     }

@@ -71,6 +71,8 @@ static bool fails(void)
 
 WRAP(vmem_query, (struct vmem_info *info), (info))
 WRAP(vmem_reserve, (size_t size, size_t alignment, void **address), (size, alignment, address))
+WRAP(vmem_reserve_before, (size_t size, size_t alignment, size_t lead, void **address),
+     (size, alignment, lead, address))
 WRAP(vmem_reserve_lazy, (size_t size, size_t alignment, void **address), (size, alignment, address))
 WRAP(vmem_commit, (void *address, size_t size), (address, size))
 WRAP(vmem_decommit, (void *address, size_t size), (address, size))

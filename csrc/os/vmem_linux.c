@@ -287,12 +287,11 @@ static bool is_aligned(const void *address, size_t alignment)
     return ((uintptr_t)address & (alignment - 1)) == 0;
 }
 
-/* Cuts [raw, raw + total) down to `size` aligned bytes. Each munmap may fail for want of a
+/* Cuts [raw, raw + total) down to the `size` bytes behind `head`. Each munmap may fail for want of a
  * mapping (see the top). The one that undoes needs no new mapping: after the mmap just before, the
  * whole range can go, and after the head has gone the rest begins at the edge of a mapping. */
-static int trim(char *raw, size_t total, size_t size, size_t alignment, void **address)
+static int trim(char *raw, size_t total, size_t size, size_t head, void **address)
 {
-    size_t head = (size_t)(-(uintptr_t)raw & (alignment - 1));
     size_t tail = total - head - size;
     char *kept = raw + head;
     if (head != 0 && munmap(raw, head) != 0) {
@@ -309,44 +308,69 @@ static int trim(char *raw, size_t total, size_t size, size_t alignment, void **a
     return 0;
 }
 
-/* The kernel often aligns large ranges by itself, and addresses may be scarce (RLIMIT_AS): so the
- * exact size is tried first. Ranges beyond PTRDIFF_MAX would break pointer subtraction. */
-int linux_map_aligned(size_t size, size_t alignment, int access, int flags, void **address)
+/* 0 and *address NULL where the kernel has chosen another place. */
+static int map_by_chance(size_t size, size_t alignment, int access, int flags, void **address)
 {
-    size_t page = linux_page_size();
-    if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) {
-        return ENOMEM;
-    }
-    void *exact = map_pages(size, access, flags);
-    if (exact == MAP_FAILED) {
+    void *found = map_pages(size, access, flags);
+    *address = NULL;
+    if (found == MAP_FAILED) {
         return errno;
     }
-    if (is_aligned(exact, alignment)) {
-        *address = exact;
-        return 0;
+    if (!is_aligned(found, alignment)) {
+        return munmap(found, size) == 0 ? 0 : errno;
     }
-    if (munmap(exact, size) != 0) {
-        return errno;
-    }
-    size_t total = size + alignment - page;
+    *address = found;
+    return 0;
+}
+
+static int map_and_trim(size_t size, size_t alignment, size_t lead, int access, int flags,
+                        void **address)
+{
+    size_t total = size + alignment - linux_page_size();
     char *raw = map_pages(total, access, flags);
     if (raw == MAP_FAILED) {
         return errno;
     }
-    return trim(raw, total, size, alignment, address);
+    size_t head = (size_t)(-((uintptr_t)raw + lead) & (alignment - 1));
+    return trim(raw, total, size, head, address);
+}
+
+/* The kernel often aligns large ranges by itself, and addresses may be scarce (RLIMIT_AS): so the
+ * exact size is tried first, but where a lead makes that a matter of luck. Ranges beyond PTRDIFF_MAX
+ * would break pointer subtraction. */
+int linux_map_aligned(size_t size, size_t alignment, size_t lead, int access, int flags,
+                      void **address)
+{
+    void *found = NULL;
+    if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) {
+        return ENOMEM;
+    }
+    int error = lead == 0 ? map_by_chance(size, alignment, access, flags, &found) : 0;
+    if (error == 0 && found == NULL) {
+        error = map_and_trim(size, alignment, lead, access, flags, &found);
+    }
+    if (error == 0) {
+        *address = found;
+    }
+    return error;
 }
 
 /* Without MAP_NORESERVE, so that a later commit is charged and overcommit mode 2 can refuse it. */
+int vmem_reserve_before(size_t size, size_t alignment, size_t lead, void **address)
+{
+    return linux_map_aligned(size, alignment, lead, PROT_NONE, 0, address);
+}
+
 int vmem_reserve(size_t size, size_t alignment, void **address)
 {
-    return linux_map_aligned(size, alignment, PROT_NONE, 0, address);
+    return linux_map_aligned(size, alignment, 0, PROT_NONE, 0, address);
 }
 
 /* Overcommit mode 2 ignores MAP_NORESERVE: there the whole range is paid for at once, or refused.
  * After mlockall(MCL_FUTURE) the kernel fills the whole range at once. */
 int vmem_reserve_lazy(size_t size, size_t alignment, void **address)
 {
-    return linux_map_aligned(size, alignment, PROT_READ | PROT_WRITE, MAP_NORESERVE, address);
+    return linux_map_aligned(size, alignment, 0, PROT_READ | PROT_WRITE, MAP_NORESERVE, address);
 }
 
 int vmem_release(void *address, size_t size)
@@ -526,7 +550,8 @@ int vmem_remap(void *address, size_t size, size_t kept, size_t kept_size,
     if (kept_size != 0 && !is_one_mapping(old + kept, kept_size)) {
         return EFAULT;
     }
-    int error = vmem_reserve(new_size, alignment, &range);
+    size_t lead = (size_t)(-(uintptr_t)old & (alignment - 1));
+    int error = linux_map_aligned(new_size, alignment, lead, PROT_NONE, 0, &range);
     if (error != 0) {
         return error;
     }

@@ -45,8 +45,9 @@ size_t linux_read_number(const char *path, size_t otherwise);
 /* madvise; 0 or errno. */
 int linux_advise(void *address, size_t size, int advice);
 
-/* Maps private zero pages at an aligned address. */
-int linux_map_aligned(size_t size, size_t alignment, int access, int flags, void **address);
+/* Maps private zero pages, from `lead` bytes before an aligned address on. */
+int linux_map_aligned(size_t size, size_t alignment, size_t lead, int access, int flags,
+                      void **address);
 
 /* ---- vmem_query_linux.c ------------------------------------------------------------------ */
 

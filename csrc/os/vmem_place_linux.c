@@ -186,7 +186,7 @@ static int map_ordinary(size_t size, const struct vmem_place *place, void **addr
         return error;
     }
     if (!place_is_limited(place)) {
-        return linux_map_aligned(size, alignment, PROT_NONE, 0, address);
+        return linux_map_aligned(size, alignment, 0, PROT_NONE, 0, address);
     }
     size_t lowest = linux_read_number("/proc/sys/vm/mmap_min_addr", 65536);
     struct search search = {

@@ -116,7 +116,7 @@ static void *reserve_at(void *wanted, size_t size)
 /* Finds a larger free range, gives it back and asks for the aligned part of it. Between the two
  * another thread may take the place (ERROR_INVALID_ADDRESS): then again, elsewhere. VirtualAlloc2
  * would do it in one call, but not before Windows 10 1803. */
-static int reserve_aligned(size_t size, size_t alignment, void **address)
+static int reserve_aligned(size_t size, size_t alignment, size_t lead, void **address)
 {
     int error = ERROR_INVALID_ADDRESS;
     for (int i = 0; i < ATTEMPTS && error == ERROR_INVALID_ADDRESS; i++) {
@@ -124,7 +124,8 @@ static int reserve_aligned(size_t size, size_t alignment, void **address)
         if (larger == NULL) {
             return windows_last_error();
         }
-        uintptr_t aligned = ((uintptr_t)larger + alignment - 1) & ~(uintptr_t)(alignment - 1);
+        uintptr_t mask = alignment - 1;
+        uintptr_t aligned = (((uintptr_t)larger + lead + mask) & ~mask) - lead;
         VirtualFree(larger, 0, MEM_RELEASE);
         void *found = reserve_at((void *)aligned, size);
         if (found != NULL) {
@@ -136,13 +137,13 @@ static int reserve_aligned(size_t size, size_t alignment, void **address)
     return error;
 }
 
-int vmem_reserve(size_t size, size_t alignment, void **address)
+int vmem_reserve_before(size_t size, size_t alignment, size_t lead, void **address)
 {
     if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
     if (alignment > windows_system_info().dwAllocationGranularity) {
-        return reserve_aligned(size, alignment, address);
+        return reserve_aligned(size, alignment, lead, address);
     }
     void *found = reserve_at(NULL, size);
     if (found == NULL) {
@@ -150,6 +151,11 @@ int vmem_reserve(size_t size, size_t alignment, void **address)
     }
     *address = found;
     return 0;
+}
+
+int vmem_reserve(size_t size, size_t alignment, void **address)
+{
+    return vmem_reserve_before(size, alignment, 0, address);
 }
 
 int vmem_reserve_lazy(size_t size, size_t alignment, void **address)

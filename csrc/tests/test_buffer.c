@@ -1351,7 +1351,7 @@ static void huge_always_asks_at_once(void)
     }
     CHECK(append_pattern(b, 10, true) == BUFFER_OK);
     buffer_promote(b, false);
-    CHECK(b->rest->storage.huge && b->rest->storage.committed == 2 * MIB);
+    CHECK(b->rest->storage.huge && b->rest->storage.committed == b->rest->storage.lead + 2 * MIB);
     CHECK(has_flag(b->start, " hg"));
     close_buffer();
 }
@@ -1418,6 +1418,129 @@ static void advice_is_given_again_after_pages_went(void)
     CHECK(append_pattern(b, 20 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
     CHECK(has_flag(b->start + 16 * MIB, " hg"));
     close_buffer();
+}
+
+struct memory {
+    unsigned long resident; /* KiB */
+    unsigned long huge;     /* how much of it stands in huge pages */
+};
+
+static void add_mapping(struct memory *memory, const char *line)
+{
+    unsigned long size;
+    if (sscanf(line, "Rss: %lu", &size) == 1) {
+        memory->resident += size;
+    } else if (sscanf(line, "AnonHugePages: %lu", &size) == 1) {
+        memory->huge += size;
+    }
+}
+
+/* What stands behind the committed part, which may be several mappings. */
+static struct memory memory_of(const char *base, size_t size)
+{
+    struct memory memory = {0, 0};
+    char line[512];
+    bool inside = false;
+    FILE *smaps = fopen("/proc/self/smaps", "r");
+    CHECK(smaps != NULL);
+    while (fgets(line, sizeof line, smaps) != NULL) {
+        unsigned long long start;
+        unsigned long long end;
+        if (sscanf(line, "%llx-%llx ", &start, &end) == 2) {
+            inside = start < (uintptr_t)base + size && (uintptr_t)base < end;
+        } else if (inside) {
+            add_mapping(&memory, line);
+        }
+    }
+    fclose(smaps);
+    return memory;
+}
+
+static struct memory memory_behind(const struct buffer *b)
+{
+    return memory_of(buffer_base(b), buffer_accessible(b));
+}
+
+/* Whether the system has that many huge pages to give, 2 MiB each, to whoever begins with one. */
+static bool are_huge_pages_to_be_had(size_t size)
+{
+    const struct vmem_info *info = &fixture.env.pool->info;
+    void *base;
+    if (!info->can_advise_huge || info->huge_page_size != 2 * MIB) {
+        return false;
+    }
+    CHECK(vmem_reserve(size, 2 * MIB, &base) == 0 && vmem_commit(base, size) == 0);
+    CHECK(vmem_advise_huge(base, size, true) == 0);
+    memset(base, 1, size);
+    struct memory memory = memory_of(base, size);
+    CHECK(vmem_release(base, size) == 0);
+    return memory.huge == size / KIB;
+}
+
+static void fill_in_pieces(struct buffer *b, size_t size)
+{
+    while (b->length < size) {
+        CHECK(buffer_ensure(b, 64 * KIB, true) == BUFFER_OK);
+        memset(buffer_take_in(b, 64 * KIB), 'x', 64 * KIB);
+    }
+}
+
+/* Not even for the terminator; in the first life of a range, and in the next. The first block has
+ * small pages where huge ones are not asked for from the start. */
+static void check_whole_huge_pages(enum buffer_huge huge, size_t small)
+{
+    struct buffer *b;
+    bool can = open_advised(&b, huge);
+    if (!can || !are_huge_pages_to_be_had(32 * MIB)) {
+        close_buffer();
+        SKIP("no huge pages are to be had");
+    }
+    fixture.env.pool->budget = 64 * MIB;
+    for (int life = 0; life < 3; life++) {
+        fill_in_pieces(b, 32 * MIB);
+        CHECK(memory_behind(b).resident <= (32 * MIB + 16 * KIB) / KIB);
+        CHECK(memory_behind(b).huge >= (32 * MIB - small) / KIB);
+        CHECK(buffer_check(b));
+        buffer_free(b);
+        owner_init(&owner, &fixture);
+        b->huge = (unsigned char)huge;
+    }
+    close_buffer();
+}
+
+static void whole_huge_pages_need_no_other(void)
+{
+    check_whole_huge_pages(BUFFER_HUGE_ALWAYS, 0);
+}
+
+static void huge_pages_follow_the_first_small_ones(void)
+{
+    check_whole_huge_pages(BUFFER_HUGE_AUTO, 2 * MIB);
+}
+
+/* From a reservation that begins before a huge page, and from one that is too small for that. */
+static void remapped_huge_pages_stay_whole(void)
+{
+    for (size_t reservation = 8 * MIB; reservation <= 64 * MIB; reservation *= 8) {
+        struct buffer *b;
+        bool can = open_advised(&b, BUFFER_HUGE_ALWAYS);
+        if (!can || !are_huge_pages_to_be_had(32 * MIB)) {
+            close_buffer();
+            SKIP("no huge pages are to be had");
+        }
+        fixture.env.pool->reservation = reservation;
+        fill_in_pieces(b, reservation - 64 * KIB);
+        const char *base = buffer_base(b);
+        struct memory before = memory_behind(b);
+        CHECK(before.huge >= (reservation - 4 * MIB) / KIB);
+        CHECK(buffer_ensure(b, 2 * reservation, true) == BUFFER_OK);
+        CHECK(buffer_base(b) != base && b->rest->storage.huge);
+        struct memory after = memory_behind(b);
+        CHECK(after.huge == before.huge && after.resident == before.resident);
+        fill_in_pieces(b, 2 * reservation);
+        CHECK(memory_behind(b).huge >= (2 * reservation - 4 * MIB) / KIB && buffer_check(b));
+        close_buffer();
+    }
 }
 
 static void remapped_ranges_are_advised_anew(void)
@@ -2003,6 +2126,9 @@ static const struct check_test tests[] = {
 #ifdef __linux__
     TEST(large_buffers_ask_for_huge_pages),
     TEST(huge_always_asks_at_once),
+    TEST(whole_huge_pages_need_no_other),
+    TEST(huge_pages_follow_the_first_small_ones),
+    TEST(remapped_huge_pages_stay_whole),
     TEST(huge_always_keeps_to_a_small_range),
     TEST(huge_never_does_not_ask),
     TEST(huge_never_takes_the_advice_off),

@@ -70,7 +70,7 @@ static void large_heap_steps_are_exact(void)
 
 static void check_commit_end(size_t needed, size_t committed, size_t size, size_t page, bool frugal)
 {
-    size_t end = growth_commit_end(needed, committed, size, page, frugal);
+    size_t end = growth_commit_end(needed, committed, size, page, 0, frugal);
     CHECK(end >= needed && end <= size);
     CHECK(end % page == 0);
     CHECK(end >= committed);
@@ -93,57 +93,72 @@ static void commit_covers_the_need_in_pages(void)
 
 static void first_commit_is_one_step(void)
 {
-    CHECK(growth_commit_end(1, 0, 64 * MIB, PAGE, false) == GROWTH_COMMIT_STEP);
-    CHECK(growth_commit_end(1, 0, 64 * MIB, PAGE, true) == PAGE);
-    CHECK(growth_commit_end(1, 0, 64 * MIB, 128 * KIB, false) == 128 * KIB);
+    CHECK(growth_commit_end(1, 0, 64 * MIB, PAGE, 0, false) == GROWTH_COMMIT_STEP);
+    CHECK(growth_commit_end(1, 0, 64 * MIB, PAGE, 0, true) == PAGE);
+    CHECK(growth_commit_end(1, 0, 64 * MIB, 128 * KIB, 0, false) == 128 * KIB);
 }
 
 static void commit_doubles(void)
 {
-    CHECK(growth_commit_end(64 * KIB + 1, 64 * KIB, 64 * MIB, PAGE, false) == 128 * KIB);
-    CHECK(growth_commit_end(4 * MIB + 1, 4 * MIB, 64 * MIB, PAGE, false) == 8 * MIB);
+    CHECK(growth_commit_end(64 * KIB + 1, 64 * KIB, 64 * MIB, PAGE, 0, false) == 128 * KIB);
+    CHECK(growth_commit_end(4 * MIB + 1, 4 * MIB, 64 * MIB, PAGE, 0, false) == 8 * MIB);
 }
 
 static void large_commits_are_whole_blocks(void)
 {
     for (size_t needed = 2 * MIB; needed < 30 * MIB; needed += 123457) {
-        CHECK(growth_commit_end(needed, 0, 64 * MIB, PAGE, false) % GROWTH_COMMIT_BLOCK == 0);
+        CHECK(growth_commit_end(needed, 0, 64 * MIB, PAGE, 0, false) % GROWTH_COMMIT_BLOCK == 0);
+    }
+}
+
+/* What doubled ends where the next block does, not one further on. */
+static void blocks_begin_behind_the_lead(void)
+{
+    for (size_t lead = PAGE; lead < GROWTH_COMMIT_BLOCK; lead = 3 * lead) {
+        size_t first = lead + 2 * MIB;
+        CHECK(growth_commit_end(2 * MIB + 1, MIB, 64 * MIB, PAGE, lead, false) == first);
+        CHECK(growth_commit_end(first + 1, first, 64 * MIB, PAGE, lead, false) == lead + 4 * MIB);
+        CHECK(growth_commit_end(lead + 8 * MIB, 0, 64 * MIB, PAGE, lead, false) == lead + 8 * MIB);
+        CHECK(growth_commit_end(1, 0, 64 * MIB, PAGE, lead, false) == GROWTH_COMMIT_STEP);
+        CHECK(growth_commit_end(1, 0, 64 * MIB, PAGE, lead, true) == PAGE);
+        size_t end = growth_commit_after_shrink(5 * MIB, 64 * MIB, 4 * MIB, PAGE, lead);
+        CHECK(end >= 6 * MIB && end < 8 * MIB && (end - lead) % GROWTH_COMMIT_BLOCK == 0);
     }
 }
 
 static void frugal_commit_stays_close(void)
 {
     for (size_t committed = 64 * KIB; committed < 32 * MIB; committed *= 2) {
-        size_t end = growth_commit_end(committed + 1, committed, 64 * MIB, PAGE, true);
+        size_t end = growth_commit_end(committed + 1, committed, 64 * MIB, PAGE, 0, true);
         CHECK(end <= committed + committed / 8 + GROWTH_COMMIT_STEP);
     }
 }
 
 static void commit_ends_with_the_range(void)
 {
-    CHECK(growth_commit_end(40 * MIB, 32 * MIB, 48 * MIB, PAGE, false) == 48 * MIB);
-    CHECK(growth_commit_end(48 * MIB, 47 * MIB, 48 * MIB, PAGE, true) == 48 * MIB);
-    CHECK(growth_commit_end(3 * MIB, 0, 3 * MIB + PAGE, PAGE, false) == 3 * MIB + PAGE);
+    CHECK(growth_commit_end(40 * MIB, 32 * MIB, 48 * MIB, PAGE, 0, false) == 48 * MIB);
+    CHECK(growth_commit_end(48 * MIB, 47 * MIB, 48 * MIB, PAGE, 0, true) == 48 * MIB);
+    CHECK(growth_commit_end(3 * MIB, 0, 3 * MIB + PAGE, PAGE, 0, false) == 3 * MIB + PAGE);
 }
 
 /* ---- giving back ------------------------------------------------------------------------- */
 
 static void little_slack_is_kept(void)
 {
-    CHECK(growth_commit_after_shrink(1, 2 * MIB, 4 * MIB, PAGE) == 2 * MIB);
-    CHECK(growth_commit_after_shrink(1, 4 * MIB, 4 * MIB, PAGE) == 4 * MIB);
-    CHECK(growth_commit_after_shrink(1, 4 * PAGE, 4 * PAGE, PAGE) == 4 * PAGE);
-    CHECK(growth_commit_after_shrink(8 * MIB, 16 * MIB, 4 * MIB, PAGE) == 16 * MIB);
-    CHECK(growth_commit_after_shrink(8 * MIB, 16 * MIB, 4 * PAGE, PAGE) == 16 * MIB);
+    CHECK(growth_commit_after_shrink(1, 2 * MIB, 4 * MIB, PAGE, 0) == 2 * MIB);
+    CHECK(growth_commit_after_shrink(1, 4 * MIB, 4 * MIB, PAGE, 0) == 4 * MIB);
+    CHECK(growth_commit_after_shrink(1, 4 * PAGE, 4 * PAGE, PAGE, 0) == 4 * PAGE);
+    CHECK(growth_commit_after_shrink(8 * MIB, 16 * MIB, 4 * MIB, PAGE, 0) == 16 * MIB);
+    CHECK(growth_commit_after_shrink(8 * MIB, 16 * MIB, 4 * PAGE, PAGE, 0) == 16 * MIB);
 }
 
 static void much_slack_is_given_back(void)
 {
-    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * MIB, PAGE) == 2 * MIB);
-    CHECK(growth_commit_after_shrink(5 * MIB, 64 * MIB, 4 * MIB, PAGE) == 6 * MIB);
-    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * MIB, 4 * MIB) == 4 * MIB);
-    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * PAGE, PAGE) == 2 * PAGE);
-    CHECK(growth_commit_after_shrink(PAGE, 64 * MIB, MIB, PAGE) == MIB / 4 + PAGE);
+    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * MIB, PAGE, 0) == 2 * MIB);
+    CHECK(growth_commit_after_shrink(5 * MIB, 64 * MIB, 4 * MIB, PAGE, 0) == 6 * MIB);
+    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * MIB, 4 * MIB, 0) == 4 * MIB);
+    CHECK(growth_commit_after_shrink(1, 64 * MIB, 4 * PAGE, PAGE, 0) == 2 * PAGE);
+    CHECK(growth_commit_after_shrink(PAGE, 64 * MIB, MIB, PAGE, 0) == MIB / 4 + PAGE);
 }
 
 static void shrinking_never_cuts_what_is_used(void)
@@ -151,7 +166,7 @@ static void shrinking_never_cuts_what_is_used(void)
     for (size_t committed = 64 * KIB; committed <= 256 * MIB; committed *= 2) {
         for (size_t used = 1; used <= committed; used += 1 + used / 7) {
             for (size_t slack = 4 * PAGE; slack <= 4 * MIB; slack *= 4) {
-                size_t end = growth_commit_after_shrink(used, committed, slack, PAGE);
+                size_t end = growth_commit_after_shrink(used, committed, slack, PAGE, 0);
                 CHECK(end >= used && end <= committed && end % PAGE == 0);
             }
         }
@@ -178,7 +193,7 @@ static unsigned commits_up_to(size_t length, bool frugal)
     size_t committed = 0;
     unsigned calls = 0;
     while (committed < length) {
-        committed = growth_commit_end(committed + 1, committed, GIB, PAGE, frugal);
+        committed = growth_commit_end(committed + 1, committed, GIB, PAGE, 0, frugal);
         calls++;
     }
     return calls;
@@ -198,9 +213,9 @@ static void filling_and_emptying_is_amortised(void)
         size_t given_back = 0;
         for (int round = 0; round < 8; round++) {
             while (committed < high + 1) {
-                committed = growth_commit_end(committed + 1, committed, GIB, PAGE, false);
+                committed = growth_commit_end(committed + 1, committed, GIB, PAGE, 0, false);
             }
-            size_t end = growth_commit_after_shrink(1, committed, 4 * PAGE, PAGE);
+            size_t end = growth_commit_after_shrink(1, committed, 4 * PAGE, PAGE, 0);
             given_back += committed - end;
             committed = end;
         }
@@ -247,6 +262,7 @@ static const struct check_test tests[] = {
     TEST(first_commit_is_one_step),
     TEST(commit_doubles),
     TEST(large_commits_are_whole_blocks),
+    TEST(blocks_begin_behind_the_lead),
     TEST(frugal_commit_stays_close),
     TEST(commit_ends_with_the_range),
     TEST(little_slack_is_kept),

@@ -74,7 +74,8 @@ static void large_ranges_suit_huge_pages(void)
     struct pool *pool = open_pool(256 * MIB, MIB);
     struct range range = take(pool, 1);
     size_t huge = pool->info.can_advise_huge ? pool->info.huge_page_size : 1;
-    CHECK(16 * huge > 256 * MIB || (uintptr_t)range.base % huge == 0);
+    CHECK(16 * huge > 256 * MIB || ((uintptr_t)range.base + range.lead) % huge == 0);
+    CHECK(16 * huge > 256 * MIB || huge == 1 || range.lead == pool->info.page_size);
     pool_discard(pool, &range);
     close_pool();
 }
@@ -279,7 +280,8 @@ static void a_cooled_range_is_not_huge(void)
     range.huge = true;
     use(&range, 8 * MIB);
     pool_give(pool, &range);
-    CHECK(pool->idle[0].range.committed == 4 * MIB && !pool->idle[0].range.huge);
+    CHECK(pool->idle[0].range.committed == 4 * MIB + pool->idle[0].range.lead);
+    CHECK(!pool->idle[0].range.huge);
     close_pool();
 }
 
@@ -312,12 +314,14 @@ static void huge_pages_past_the_budget_are_discarded(void)
     char *base = range.base;
     pool_give(pool, &range);
     if (pool->info.can_discard) {
-        CHECK(pool->idle_bytes == 4 * MIB && pool->idle_discarded == 8 * MIB);
+        range = pool->idle[0].range;
+        size_t warm = 4 * MIB + range.lead;
+        CHECK(pool->idle_bytes == warm && pool->idle_discarded == 12 * MIB - warm);
         range = take(pool, 1);
-        CHECK(range.base == base && range.committed == 4 * MIB && range.dirty == 12 * MIB);
+        CHECK(range.base == base && range.committed == warm && range.dirty == 12 * MIB);
         CHECK(range.huge && pool->idle_discarded == 0);
         for (size_t i = 0; i < range.dirty; i += KIB) {
-            CHECK(base[i] == 0x77 || (i >= 4 * MIB && base[i] == 0));
+            CHECK(base[i] == 0x77 || (i >= warm && base[i] == 0));
         }
         pool_discard(pool, &range);
     }
@@ -373,7 +377,8 @@ static void past_the_limit_nothing_is_discarded(void)
     struct pool *pool = open_discarding(&range);
     pool->limit = 12 * MIB - 1;
     pool_give(pool, &range);
-    CHECK(pool->idle_discarded == 0 && pool->idle[0].range.committed == 4 * MIB);
+    CHECK(pool->idle_discarded == 0);
+    CHECK(pool->idle[0].range.committed == 4 * MIB + pool->idle[0].range.lead);
     close_pool();
 }
 

@@ -78,6 +78,21 @@ static void reservations_are_aligned(void)
     }
 }
 
+static void reservations_begin_before_a_boundary(void)
+{
+    size_t granularity = query().granularity;
+    size_t size = some_size();
+    size_t alignment = 32 * granularity;
+    for (size_t lead = 0; lead < alignment; lead += granularity) {
+        void *address;
+        CHECK(vmem_reserve_before(size, alignment, lead, &address) == 0);
+        unsigned char *start = address;
+        CHECK((((uintptr_t)start + lead) & (alignment - 1)) == 0);
+        CHECK(vmem_commit(start, size) == 0 && holds_only(start, size, 0));
+        CHECK(vmem_release(start, size) == 0);
+    }
+}
+
 static void alignment_wastes_no_addresses(void)
 {
 #ifdef __linux__
@@ -635,6 +650,7 @@ static void remap_keeps_contents_and_offset(void)
     size_t page = query().page_size;
     size_t size = 32 * page;
     size_t alignment = 2 * MIB;
+    uintptr_t mask = alignment - 1;
     void *address;
     if (remap_is_missing()) {
         return;
@@ -644,7 +660,7 @@ static void remap_keeps_contents_and_offset(void)
     memset(old + 3 * page, 0x42, 5 * page);
     CHECK(vmem_remap(old, size, 3 * page, 5 * page, 64 * MIB, alignment, &address) == 0);
     unsigned char *start = address;
-    CHECK(((uintptr_t)start & (alignment - 1)) == 0);
+    CHECK(((uintptr_t)start & mask) == ((uintptr_t)old & mask));
     CHECK(holds_only(start + 3 * page, 5 * page, 0x42));
     CHECK(faults(start, READS) && faults(start + 3 * page - 1, READS));
     CHECK(faults(start + 8 * page, READS) && faults(start + 64 * MIB - 1, READS));
@@ -948,6 +964,7 @@ static void every_function_can_fail(void)
     vmem_fault_arm(1, -1);
     CHECK(vmem_query(&info) != 0);
     CHECK(vmem_reserve(size, size, &address) != 0);
+    CHECK(vmem_reserve_before(size, size, 0, &address) != 0);
     CHECK(vmem_reserve_lazy(size, size, &address) != 0);
     CHECK(vmem_commit(start, size) != 0);
     CHECK(vmem_decommit(start, size) != 0);
@@ -973,7 +990,7 @@ static void every_function_can_fail(void)
     CHECK(vmem_query_run(start, &run) != 0 && vmem_query_memory(start, size, map) != 0);
     CHECK(vmem_query_node(start, &node) != 0 && node == 77);
     CHECK(vmem_written(start, size, true, &range, &count) != 0 && count == 1);
-    CHECK(vmem_fault_calls() == 32 && address == UNTOUCHED);
+    CHECK(vmem_fault_calls() == 33 && address == UNTOUCHED);
     vmem_fault_disarm();
     CHECK(holds_only(start, size, 1));
     CHECK(vmem_release(start, size) == 0);
@@ -986,6 +1003,7 @@ static const struct check_test tests[] = {
     TEST(query_repeats_itself),
     TEST(reserved_pages_fault),
     TEST(reservations_are_aligned),
+    TEST(reservations_begin_before_a_boundary),
     TEST(alignment_wastes_no_addresses),
     TEST(impossible_reservations_fail),
     TEST(large_reservation_is_free),
