@@ -146,7 +146,7 @@ buffer_grow(struct buffer *b, size_t extra, bool movable)
         if (b->pinned)
             return storage_fail(b, BUFFER_PINNED, need, 0);
         error = make_room(b, need);
-        if (error != BUFFER_OK)
+        if (error != BUFFER_OK || need <= b->limit)
             return error;
     }
     if (b->tier == BUFFER_RESERVED)
@@ -168,7 +168,7 @@ buffer_promote(struct buffer *b, bool retire)
 {
     if (b->tier == BUFFER_RESERVED || b->pinned || b->rest->capacity != BUFFER_NO_CAPACITY)
         return;
-    if (!storage_promote_quickly(b, retire))
+    if (!storage_promote_quickly(b, b->length, retire))
         (void)storage_relocate(b, b->length, STORAGE_RESERVED, retire);
 }
 

@@ -461,6 +461,8 @@ storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool
         return relocate_to_range(b, need, retire);
     if (b->tier != BUFFER_RESERVED && belongs_on_heap(b, need))
         return relocate_to_heap(b, need);
+    if (b->tier != BUFFER_RESERVED && storage_promote_quickly(b, need, retire))
+        return BUFFER_OK;
     int error = relocate_to_range(b, need, retire);
     if (error == BUFFER_OK)
         return BUFFER_OK;
@@ -479,29 +481,29 @@ is_plain(const struct buffer *b)
            !b->env->pool->low_latency;
 }
 
-/* What the first export of a small buffer does, again and again. */
+/* What the first export of a small buffer does, and its growth into pages, again and again. */
 bool
-storage_promote_quickly(struct buffer *b, bool retire)
+storage_promote_quickly(struct buffer *b, size_t need, bool retire)
 {
-    if (!is_plain(b) || b->length >= GROWTH_POPULATE_EARLY)
+    if (!is_plain(b) || need >= GROWTH_POPULATE_FROM)
         return false;
     struct buffer_rest *rest = rest_copy(b);
     if (rest == NULL)
         return false;
-    const struct range *warm = pool_take_warm(b->env->pool, b->length + 1);
+    const struct range *warm = pool_take_warm(b->env->pool, need + 1);
     if (warm == NULL) {
         b->env->free(b->env->context, rest);
         return false;
     }
     poison_open(warm->base, warm->base + b->length + 1);
-    memcpy(warm->base, b->start, b->length);
+    copy_memory(warm->base, b->start, b->length);
     warm->base[b->length] = 0;
     open_all(b);
     leave(b, rest, retire);
     b->rest = rest;
     adopt_range(b, warm);
     size_t edge = warm->committed < GROWTH_POPULATE_EARLY ? warm->committed : GROWTH_POPULATE_EARLY;
-    b->limit = edge - 1;
+    b->limit = edge > need ? edge - 1 : need;
     poison_close(b->start + b->length + 1, b->start + warm->committed);
     storage_notify(b);
     return true;

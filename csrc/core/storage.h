@@ -14,8 +14,8 @@ enum storage_target { STORAGE_BY_SIZE, STORAGE_RESERVED, STORAGE_HEAP };
 int storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool retire);
 
 /* The same to STORAGE_RESERVED, for contents that stand elsewhere; false where that is more than to
- * copy them to a warm range, and then nothing was done. */
-bool storage_promote_quickly(struct buffer *b, bool retire);
+ * copy them to a warm range, and then nothing was done. Afterwards `limit` allows for `need`. */
+bool storage_promote_quickly(struct buffer *b, size_t need, bool retire);
 
 /* Commits so that `need` bytes and the terminator are accessible from the start. */
 int storage_commit(struct buffer *b, size_t need);

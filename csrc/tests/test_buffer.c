@@ -182,7 +182,7 @@ static void promotion_to_a_warm_range_is_quick(void)
         struct buffer *b = open_beside_a_warm_range();
         CHECK(append_pattern(b, length, true) == BUFFER_OK);
         bool on_heap = b->tier == BUFFER_HEAP;
-        CHECK(storage_promote_quickly(b, true));
+        CHECK(storage_promote_quickly(b, b->length, true));
         CHECK(b->tier == BUFFER_RESERVED && (b->rest->retired != NULL) == on_heap);
         CHECK(fixture.env.pool->idle_count == 0 && fixture.tracked_count == 1);
         CHECK(b->length == length && (length == 0 || holds_pattern(b, 0, length)));
@@ -194,22 +194,39 @@ static void promotion_to_a_warm_range_is_quick(void)
     }
 }
 
+static void growth_into_a_warm_range_is_quick(void)
+{
+    const size_t sizes[] = {BUFFER_PROMOTE_AT, 60 * KIB, 64 * KIB, 100 * KIB};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buffer *b = open_beside_a_warm_range();
+        CHECK(append_pattern(b, 1000, true) == BUFFER_OK && b->tier == BUFFER_HEAP);
+        CHECK(storage_promote_quickly(b, sizes[i], false));
+        CHECK(b->tier == BUFFER_RESERVED && b->rest->retired == NULL && b->limit >= sizes[i]);
+        CHECK(append_pattern(b, sizes[i] - 1000, false) == BUFFER_OK);
+        CHECK(holds_pattern(b, 0, sizes[i]) && buffer_check(b));
+        CHECK(buffer_extend_zero(b, MIB, false) == BUFFER_OK);
+        CHECK(holds_zeros(b->start + sizes[i], MIB) && buffer_check(b));
+        close_buffer();
+    }
+}
+
 static void promotion_is_not_quick_where_more_is_to_be_done(void)
 {
     struct buffer *b = open_beside_a_warm_range();
     CHECK(append_pattern(b, 10, true) == BUFFER_OK);
     CHECK(buffer_need_rest(b) == BUFFER_OK);
     b->rest->name = "n";
-    CHECK(!storage_promote_quickly(b, true));
+    CHECK(!storage_promote_quickly(b, b->length, true));
     b->rest->name = NULL;
     b->huge = BUFFER_HUGE_NEVER;
-    CHECK(!storage_promote_quickly(b, true));
+    CHECK(!storage_promote_quickly(b, b->length, true));
     b->huge = BUFFER_HUGE_AUTO;
     fixture.env.pool->low_latency = true;
-    CHECK(!storage_promote_quickly(b, true));
+    CHECK(!storage_promote_quickly(b, b->length, true));
     fixture.env.pool->low_latency = false;
     pool_clear(fixture.env.pool);
-    CHECK(!storage_promote_quickly(b, true));
+    CHECK(!storage_promote_quickly(b, b->length, true));
+    CHECK(!storage_promote_quickly(b, GROWTH_POPULATE_FROM, true));
     CHECK(b->tier == BUFFER_SMALL && holds_pattern(b, 0, 10) && buffer_check(b));
     close_buffer();
 }
@@ -2046,6 +2063,7 @@ static const struct check_test tests[] = {
     TEST(retired_blocks_live_until_the_end),
     TEST(only_the_last_retired_block_is_kept),
     TEST(promotion_to_a_warm_range_is_quick),
+    TEST(growth_into_a_warm_range_is_quick),
     TEST(promotion_is_not_quick_where_more_is_to_be_done),
     TEST(a_pinned_block_is_not_promoted),
     TEST(refused_promotion_is_no_error),
