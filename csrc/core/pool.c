@@ -541,16 +541,25 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
     return 0;
 }
 
+/* A page before the huge ones does not count, or the last of them would have to go for its sake. In a
+ * range that was enlarged the lead may be nearly a huge page long, and counts. */
+static size_t
+lead_on_top(const struct range *range)
+{
+    return range->lead <= WARM_MINIMUM ? range->lead : 0;
+}
+
 /* How much of a range may stay warm. */
 static size_t
 warm_share(const struct pool *pool, const struct range *range)
 {
     size_t left = pool->budget > pool->idle_bytes ? pool->budget - pool->idle_bytes : 0;
+    size_t lead = lead_on_top(range);
     if (pool_is_frugal(pool))
         left = 0; /* what stands idle here is missing elsewhere in the program */
-    else if (range->dirty <= left + range->lead)
+    else if (range->dirty <= left + lead)
         return range_end(range);
-    size_t blocks = range->huge ? range_block_down(range, left + range->lead) : 0;
+    size_t blocks = range->huge ? range_block_down(range, left + lead) : 0;
     if (blocks >= GROWTH_COMMIT_BLOCK)
         return blocks;
     return left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, WARM_MINIMUM);

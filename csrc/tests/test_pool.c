@@ -1019,6 +1019,28 @@ static void enlarging_keeps_pages_and_offset(void)
     close_pool();
 }
 
+/* Where huge pages begin far behind the base: a small range stands anywhere, and keeps its place. */
+static void an_enlarged_range_keeps_to_the_budget(void)
+{
+    enum { COUNT = 8 };
+    struct range ranges[COUNT];
+    struct pool *pool = open_pool(MIB, 256 * KIB);
+    if (!pool->info.can_remap) {
+        close_pool();
+        SKIP("no remapping on this system");
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        ranges[i] = take(pool, 1);
+        use(&ranges[i], 512 * KIB);
+        CHECK(pool_enlarge(pool, &ranges[i], 0, 32 * MIB) == 0);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        pool_give(pool, &ranges[i]);
+        CHECK(pool->idle_bytes <= pool->budget + pool->idle_count * 64 * KIB);
+    }
+    close_pool();
+}
+
 static void some_ranges_are_not_enlarged(void)
 {
     struct pool *pool = open_pool(MIB, 16 * MIB);
@@ -1371,6 +1393,7 @@ static const struct check_test tests[] = {
     TEST(exact_is_no_larger_than_needed),
     TEST(exact_ignores_the_limits),
     TEST(enlarging_keeps_pages_and_offset),
+    TEST(an_enlarged_range_keeps_to_the_budget),
     TEST(some_ranges_are_not_enlarged),
     TEST(an_environment_opens_and_closes),
     TEST(an_environment_needs_memory),
