@@ -615,10 +615,10 @@ storage_decommit_gap(struct buffer *b)
     size_t page = b->env->pool->info.page_size;
     struct buffer_rest *rest = b->rest;
     size_t gap = buffer_offset(b) - rest->given_back;
-    if (b->tier != BUFFER_RESERVED || rest->storage.lazy || gap < page || gap < gap_to_give_back(b))
+    if (b->tier != BUFFER_RESERVED || rest->storage.lazy || gap < page)
         return;
     size_t end = end_to_give_back(b);
-    if (end <= rest->given_back)
+    if (end < rest->given_back + gap_to_give_back(b))
         return;
     char *from = rest->storage.base + rest->given_back, *to = rest->storage.base + end;
     populate_skip(b, end);

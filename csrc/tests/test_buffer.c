@@ -1437,6 +1437,23 @@ static void advice_is_given_again_after_pages_went(void)
     close_buffer();
 }
 
+/* The page before the first huge one is not worth a call, and the whole range would count as without
+ * advice from then on. */
+static void a_front_of_less_than_a_huge_page_stays(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_ALWAYS)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    CHECK(append_pattern(b, 6 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
+    buffer_drop_front(b, 2 * MIB - 1);
+    CHECK(b->rest->given_back == 0 && buffer_check(b));
+    buffer_drop_front(b, page_size() + 1);
+    CHECK(b->rest->given_back == 2 * MIB + b->rest->storage.lead && buffer_check(b));
+    close_buffer();
+}
+
 struct memory {
     unsigned long resident; /* KiB */
     unsigned long huge;     /* how much of it stands in huge pages */
@@ -2152,6 +2169,7 @@ static const struct check_test tests[] = {
     TEST(huge_never_takes_the_advice_off),
     TEST(huge_never_forbids_where_all_are_huge),
     TEST(advice_is_given_again_after_pages_went),
+    TEST(a_front_of_less_than_a_huge_page_stays),
     TEST(remapped_ranges_are_advised_anew),
 #endif
     TEST(named_buffers_work),
