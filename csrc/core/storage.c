@@ -98,7 +98,7 @@ advise_huge(struct buffer *b, size_t end)
     if (wants_huge(b, end) == storage->huge)
         return;
     if (vmem_advise_huge(storage->base, storage->size, !storage->huge) == 0)
-        storage->huge = !storage->huge;
+        storage->advised = storage->huge = !storage->huge;
 }
 
 /* Only then does the range carry advice that the next buffer could not tell. */
@@ -113,9 +113,10 @@ is_huge_forbidden(const struct buffer *b)
 static void
 forbid_huge(struct buffer *b)
 {
-    if (refuses_huge(b) && (b->rest->storage.huge || is_huge_forbidden(b)) &&
-        vmem_advise_huge(b->rest->storage.base, b->rest->storage.size, false) == 0)
-        b->rest->storage.huge = false;
+    struct range *storage = &b->rest->storage;
+    if (refuses_huge(b) && (storage->advised || is_huge_forbidden(b)) &&
+        vmem_advise_huge(storage->base, storage->size, false) == 0)
+        storage->advised = storage->huge = false;
 }
 
 /* Committing. */
