@@ -329,28 +329,40 @@ loan_past(const struct range *range, size_t kept)
                          .discarded = range->dirty > from ? range->dirty - from : 0};
 }
 
-static bool
-fits(size_t sum, size_t more, size_t most)
+/* How much one more range may bring along: half of what is left of twice `most`. So the first gets as
+ * much as there can be, and those who keep theirs for good never leave nothing to all that come. */
+static size_t
+allowance(size_t sum, size_t most)
 {
-    return more == 0 || (more <= most && sum <= most - more);
+    size_t twice = growth_saturating_double(most);
+    return sum < twice ? (twice - sum) / 2 : 0;
 }
 
-static bool
-may_lend(const struct pool *pool, struct loan loan)
+/* Where a range ends that keeps to the allowances; no huge page is split. */
+static size_t
+lent_end(const struct pool *pool, const struct range *range, size_t kept)
 {
-    return fits(pool->loans.warm, loan.warm, pool->budget) &&
-           fits(pool->loans.discarded, loan.discarded, pool->limit);
+    struct loan loan = loan_past(range, kept);
+    size_t warm = allowance(pool->loans.warm, pool->budget);
+    if (loan.warm > warm) {
+        size_t block = range_block_down(range, kept + warm);
+        size_t end = range->huge ? block : kept + growth_round_down(warm, WARM_MINIMUM);
+        return end > kept ? end : kept;
+    }
+    if (loan.discarded > allowance(pool->loans.discarded, pool->limit))
+        return range->committed > kept ? range->committed : kept;
+    return range_end(range);
 }
 
 /* Not by a discard: what is resident for good would then have no bound. Where the decommit is refused
- * the range is as good as before, and the sum passes the budget. */
+ * the range is as good as before, and the sum may pass its bound. */
 static void
 lend(struct pool *pool, struct range *range, size_t asked)
 {
-    size_t kept = free_of_charge(pool, asked);
-    struct loan loan = loan_past(range, kept);
-    if (may_lend(pool, loan) || !decommit(range, kept))
-        set_loan(pool, range, loan);
+    size_t kept = free_of_charge(pool, asked), end = lent_end(pool, range, kept);
+    if (end < range_end(range))
+        (void)decommit(range, end);
+    set_loan(pool, range, loan_past(range, kept));
 }
 
 /* The one of at least `least` bytes; `asked` is how many of them are about to be used. */
@@ -377,7 +389,7 @@ pool_take_warm(struct pool *pool, size_t least)
         return NULL;
     size_t warm = last->dirty, kept = least > WARM_MINIMUM ? least : WARM_MINIMUM;
     if (warm > kept) {
-        if (!fits(pool->loans.warm, warm - kept, pool->budget))
+        if (warm - kept > allowance(pool->loans.warm, pool->budget))
             return NULL;
         pool->loans.warm += last->loan.warm = warm - kept;
     }
@@ -541,16 +553,25 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
     return 0;
 }
 
+/* A page before the huge ones does not count, or the last of them would have to go for its sake. In a
+ * range that was enlarged the lead may be nearly a huge page long, and counts. */
+static size_t
+lead_on_top(const struct range *range)
+{
+    return range->lead <= WARM_MINIMUM ? range->lead : 0;
+}
+
 /* How much of a range may stay warm. */
 static size_t
 warm_share(const struct pool *pool, const struct range *range)
 {
     size_t left = pool->budget > pool->idle_bytes ? pool->budget - pool->idle_bytes : 0;
+    size_t lead = lead_on_top(range);
     if (pool_is_frugal(pool))
         left = 0; /* what stands idle here is missing elsewhere in the program */
-    else if (range->dirty <= left + range->lead)
+    else if (range->dirty <= left + lead)
         return range_end(range);
-    size_t blocks = range->huge ? range_block_down(range, left + range->lead) : 0;
+    size_t blocks = range->huge ? range_block_down(range, left + lead) : 0;
     if (blocks >= GROWTH_COMMIT_BLOCK)
         return blocks;
     return left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, WARM_MINIMUM);

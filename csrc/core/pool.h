@@ -8,7 +8,8 @@
  * it is short of memory, and until then it counts as resident.
  *
  * An owner may keep a range for good and never use what is warm in it, so that is a loan. All loans
- * together keep to the budget, as the idle ranges do, and a range that would pass it is cooled first.
+ * together keep to twice the budget, and each takes half of what is left of that at most; a range with
+ * more is cooled first. (What is discarded keeps to twice the limit in the same way.)
  *
  * Not thread-safe: the caller serialises all calls on one pool.
  */

@@ -98,7 +98,7 @@ advise_huge(struct buffer *b, size_t end)
     if (wants_huge(b, end) == storage->huge)
         return;
     if (vmem_advise_huge(storage->base, storage->size, !storage->huge) == 0)
-        storage->huge = !storage->huge;
+        storage->advised = storage->huge = !storage->huge;
 }
 
 /* Only then does the range carry advice that the next buffer could not tell. */
@@ -113,9 +113,10 @@ is_huge_forbidden(const struct buffer *b)
 static void
 forbid_huge(struct buffer *b)
 {
-    if (refuses_huge(b) && (b->rest->storage.huge || is_huge_forbidden(b)) &&
-        vmem_advise_huge(b->rest->storage.base, b->rest->storage.size, false) == 0)
-        b->rest->storage.huge = false;
+    struct range *storage = &b->rest->storage;
+    if (refuses_huge(b) && (storage->advised || is_huge_forbidden(b)) &&
+        vmem_advise_huge(storage->base, storage->size, false) == 0)
+        storage->advised = storage->huge = false;
 }
 
 /* Committing. */
@@ -615,10 +616,10 @@ storage_decommit_gap(struct buffer *b)
     size_t page = b->env->pool->info.page_size;
     struct buffer_rest *rest = b->rest;
     size_t gap = buffer_offset(b) - rest->given_back;
-    if (b->tier != BUFFER_RESERVED || rest->storage.lazy || gap < page || gap < gap_to_give_back(b))
+    if (b->tier != BUFFER_RESERVED || rest->storage.lazy || gap < page)
         return;
     size_t end = end_to_give_back(b);
-    if (end <= rest->given_back)
+    if (end < rest->given_back + gap_to_give_back(b))
         return;
     char *from = rest->storage.base + rest->given_back, *to = rest->storage.base + end;
     populate_skip(b, end);

@@ -1407,6 +1407,44 @@ static void huge_never_takes_the_advice_off(void)
     close_buffer();
 }
 
+/* The pages that stay keep their advice, whatever has become of the others. */
+static void a_shrunk_buffer_leaves_no_advice_to_the_next(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_ALWAYS)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    CHECK(append_pattern(b, 9 * MIB, true) == BUFFER_OK);
+    CHECK(buffer_fit(b, false) == BUFFER_OK && !b->rest->storage.huge && has_flag(b->start, " hg"));
+    const char *base = buffer_base(b);
+    buffer_free(b);
+    owner_init(&owner, &fixture);
+    b->huge = BUFFER_HUGE_NEVER;
+    buffer_promote(b, false);
+    CHECK(buffer_base(b) == base && !has_flag(base, " hg") && !has_flag(base + 8 * MIB, " hg"));
+    close_buffer();
+}
+
+static void a_dropped_front_leaves_no_advice_to_the_next(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_ALWAYS)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    CHECK(append_pattern(b, 10 * MIB, true) == BUFFER_OK);
+    buffer_drop_front(b, 5 * MIB);
+    const char *base = buffer_base(b);
+    CHECK(b->rest->given_back > 0);
+    buffer_free(b);
+    owner_init(&owner, &fixture);
+    b->huge = BUFFER_HUGE_NEVER;
+    buffer_promote(b, false);
+    CHECK(buffer_base(b) == base && !has_flag(base + 9 * MIB, " hg"));
+    close_buffer();
+}
+
 static void huge_never_forbids_where_all_are_huge(void)
 {
     struct buffer *b;
@@ -1434,6 +1472,23 @@ static void advice_is_given_again_after_pages_went(void)
     CHECK(b->rest->storage.committed < 30 * MIB);
     CHECK(append_pattern(b, 20 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
     CHECK(has_flag(b->start + 16 * MIB, " hg"));
+    close_buffer();
+}
+
+/* The page before the first huge one is not worth a call, and the whole range would count as without
+ * advice from then on. */
+static void a_front_of_less_than_a_huge_page_stays(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_ALWAYS)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    CHECK(append_pattern(b, 6 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
+    buffer_drop_front(b, 2 * MIB - 1);
+    CHECK(b->rest->given_back == 0 && buffer_check(b));
+    buffer_drop_front(b, page_size() + 1);
+    CHECK(b->rest->given_back == 2 * MIB + b->rest->storage.lead && buffer_check(b));
     close_buffer();
 }
 
@@ -2150,8 +2205,11 @@ static const struct check_test tests[] = {
     TEST(huge_always_keeps_to_a_small_range),
     TEST(huge_never_does_not_ask),
     TEST(huge_never_takes_the_advice_off),
+    TEST(a_shrunk_buffer_leaves_no_advice_to_the_next),
+    TEST(a_dropped_front_leaves_no_advice_to_the_next),
     TEST(huge_never_forbids_where_all_are_huge),
     TEST(advice_is_given_again_after_pages_went),
+    TEST(a_front_of_less_than_a_huge_page_stays),
     TEST(remapped_ranges_are_advised_anew),
 #endif
     TEST(named_buffers_work),

@@ -520,7 +520,7 @@ static void a_capacity_is_not_asked_for(void)
 }
 
 /* One that is kept for good after each large one. */
-static void loans_keep_to_the_budget(void)
+static void loans_keep_to_twice_the_budget(void)
 {
     enum { COUNT = 12 };
     struct range ranges[COUNT];
@@ -530,13 +530,30 @@ static void loans_keep_to_the_budget(void)
         leave_warm(pool, 3 * MIB);
         ranges[i] = take(pool, 1);
         warm += ranges[i].committed;
-        CHECK(pool->loans.warm <= pool->budget);
+        CHECK(pool->loans.warm <= 2 * pool->budget);
         CHECK(ranges[i].dirty <= ranges[i].committed && (i > 0 || ranges[i].committed == 3 * MIB));
     }
-    CHECK(warm <= pool->budget + COUNT * 64 * KIB);
+    CHECK(warm <= 2 * pool->budget + COUNT * 64 * KIB);
     for (size_t i = 0; i < COUNT; i++) {
         pool_discard(pool, &ranges[i]);
     }
+    close_pool();
+}
+
+/* Buffers that come and go find their pages, though one has all that could be lent. */
+static void one_that_is_kept_leaves_enough_to_the_others(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 8 * MIB);
+    leave_warm(pool, 8 * MIB);
+    struct range range, kept = take(pool, 1);
+    CHECK(kept.loan.warm == 8 * MIB - 64 * KIB);
+    for (int i = 0; i < 5; i++) {
+        leave_warm(pool, 4 * MIB);
+        range = take(pool, 1);
+        CHECK(range.committed == 4 * MIB && range.dirty == 4 * MIB);
+        pool_give(pool, &range);
+    }
+    pool_discard(pool, &kept);
     close_pool();
 }
 
@@ -548,16 +565,18 @@ static void a_range_past_the_budget_is_not_taken_warm(void)
     CHECK(first.loan.warm == 3 * MIB - 64 * KIB);
     leave_warm(pool, 3 * MIB);
     CHECK(pool_take_warm(pool, 1) == NULL && pool->idle_count == 1);
+    size_t lent = growth_round_down((2 * pool->budget - first.loan.warm) / 2, 64 * KIB);
     struct range second = take(pool, 100 * KIB);
-    CHECK(second.committed == growth_round_up(100 * KIB, pool->info.page_size));
-    CHECK(second.loan.warm == 0 && pool->loans.warm == first.loan.warm);
+    CHECK(second.committed == growth_round_up(100 * KIB, pool->info.page_size) + lent);
+    CHECK(second.loan.warm == lent && pool->loans.warm == first.loan.warm + lent);
     CHECK(vmem_commit(second.base + second.committed, MIB) == 0);
     CHECK(holds_zeros(second.base + second.committed, MIB));
     pool_give(pool, &second);
-    struct range third = take(pool, 1); /* it has what it was given back with */
-    CHECK(third.committed == growth_round_up(100 * KIB, pool->info.page_size));
+    CHECK(pool->loans.warm == first.loan.warm);
+    struct range third = take(pool, 1);
+    CHECK(third.committed == 64 * KIB + lent && third.loan.warm == lent);
     pool_give(pool, &first);
-    CHECK(pool->loans.warm == third.loan.warm && third.loan.warm < 100 * KIB);
+    CHECK(pool->loans.warm == lent);
     pool_discard(pool, &third);
     close_pool();
 }
@@ -584,7 +603,7 @@ static void one_at_a_time_is_never_cooled(void)
 }
 
 /* They count as resident until the system is short of memory. */
-static void discarded_loans_keep_to_the_limit(void)
+static void discarded_loans_keep_to_twice_the_limit(void)
 {
     struct range first, second, third;
     struct pool *pool = open_discarding(&first);
@@ -602,13 +621,15 @@ static void discarded_loans_keep_to_the_limit(void)
     second.huge = true;
     use(&second, 12 * MIB);
     pool_give(pool, &second);
-    pool->limit = 12 * MIB;
+    pool->limit = 9 * MIB;
     second = take(pool, 6 * MIB);
     CHECK(second.loan.discarded == 6 * MIB && pool->loans.discarded == 12 * MIB);
     third = take(pool, 1);
     third.huge = true;
     use(&third, 12 * MIB);
+    pool->limit = 12 * MIB;
     pool_give(pool, &third);
+    pool->limit = 9 * MIB;
     third = take(pool, 6 * MIB);
     CHECK(third.committed == 6 * MIB && third.dirty == 6 * MIB && third.loan.discarded == 0);
     use(&second, 8 * MIB);
@@ -1019,6 +1040,28 @@ static void enlarging_keeps_pages_and_offset(void)
     close_pool();
 }
 
+/* Where huge pages begin far behind the base: a small range stands anywhere, and keeps its place. */
+static void an_enlarged_range_keeps_to_the_budget(void)
+{
+    enum { COUNT = 8 };
+    struct range ranges[COUNT];
+    struct pool *pool = open_pool(MIB, 256 * KIB);
+    if (!pool->info.can_remap) {
+        close_pool();
+        SKIP("no remapping on this system");
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        ranges[i] = take(pool, 1);
+        use(&ranges[i], 512 * KIB);
+        CHECK(pool_enlarge(pool, &ranges[i], 0, 32 * MIB) == 0);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        pool_give(pool, &ranges[i]);
+        CHECK(pool->idle_bytes <= pool->budget + pool->idle_count * 64 * KIB);
+    }
+    close_pool();
+}
+
 static void some_ranges_are_not_enlarged(void)
 {
     struct pool *pool = open_pool(MIB, 16 * MIB);
@@ -1338,10 +1381,11 @@ static const struct check_test tests[] = {
     TEST(a_frugal_pool_keeps_little),
     TEST(what_is_asked_for_is_no_loan),
     TEST(a_capacity_is_not_asked_for),
-    TEST(loans_keep_to_the_budget),
+    TEST(loans_keep_to_twice_the_budget),
+    TEST(one_that_is_kept_leaves_enough_to_the_others),
     TEST(a_range_past_the_budget_is_not_taken_warm),
     TEST(one_at_a_time_is_never_cooled),
-    TEST(discarded_loans_keep_to_the_limit),
+    TEST(discarded_loans_keep_to_twice_the_limit),
     TEST(a_commit_settles_the_loan),
     TEST(a_shorter_tail_settles_the_loan),
     TEST(the_end_of_the_buffer_settles_the_loan),
@@ -1371,6 +1415,7 @@ static const struct check_test tests[] = {
     TEST(exact_is_no_larger_than_needed),
     TEST(exact_ignores_the_limits),
     TEST(enlarging_keeps_pages_and_offset),
+    TEST(an_enlarged_range_keeps_to_the_budget),
     TEST(some_ranges_are_not_enlarged),
     TEST(an_environment_opens_and_closes),
     TEST(an_environment_needs_memory),
