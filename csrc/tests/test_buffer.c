@@ -200,7 +200,14 @@ static void growth_into_a_warm_range_is_quick(void)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct buffer *b = open_beside_a_warm_range();
         CHECK(append_pattern(b, 1000, true) == BUFFER_OK && b->tier == BUFFER_HEAP);
-        CHECK(storage_promote_quickly(b, sizes[i], false));
+        /* A system that pays for each committed page keeps few of them. */
+        bool enough = sizes[i] < fixture.env.pool->idle[0].range.committed;
+        CHECK(enough || pool_is_frugal(fixture.env.pool));
+        CHECK(storage_promote_quickly(b, sizes[i], false) == enough);
+        if (!enough) {
+            close_buffer();
+            continue;
+        }
         CHECK(b->tier == BUFFER_RESERVED && b->rest->retired == NULL && b->limit >= sizes[i]);
         CHECK(append_pattern(b, sizes[i] - 1000, false) == BUFFER_OK);
         CHECK(holds_pattern(b, 0, sizes[i]) && buffer_check(b));
