@@ -1353,6 +1353,14 @@ static bool open_advised(struct buffer **b, enum buffer_huge huge)
     return info->can_advise_huge;
 }
 
+/* The buffer ends, and another one in its place gets its range. */
+static void begin_next_life(struct buffer *b, enum buffer_huge huge)
+{
+    buffer_free(b);
+    owner_init(&owner, &fixture);
+    b->huge = (unsigned char)huge;
+}
+
 static void large_buffers_ask_for_huge_pages(void)
 {
     struct buffer *b;
@@ -1406,9 +1414,7 @@ static void huge_never_takes_the_advice_off(void)
     }
     CHECK(append_pattern(b, 5 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
     const char *base = buffer_base(b);
-    buffer_free(b);
-    owner_init(&owner, &fixture);
-    b->huge = BUFFER_HUGE_NEVER;
+    begin_next_life(b, BUFFER_HUGE_NEVER);
     buffer_promote(b, false);
     CHECK(buffer_base(b) == base && !b->rest->storage.huge && !has_flag(base, " hg"));
     close_buffer();
@@ -1425,9 +1431,7 @@ static void a_shrunk_buffer_leaves_no_advice_to_the_next(void)
     CHECK(append_pattern(b, 9 * MIB, true) == BUFFER_OK);
     CHECK(buffer_fit(b, false) == BUFFER_OK && !b->rest->storage.huge && has_flag(b->start, " hg"));
     const char *base = buffer_base(b);
-    buffer_free(b);
-    owner_init(&owner, &fixture);
-    b->huge = BUFFER_HUGE_NEVER;
+    begin_next_life(b, BUFFER_HUGE_NEVER);
     buffer_promote(b, false);
     CHECK(buffer_base(b) == base && !has_flag(base, " hg") && !has_flag(base + 8 * MIB, " hg"));
     close_buffer();
@@ -1444,9 +1448,7 @@ static void a_dropped_front_leaves_no_advice_to_the_next(void)
     buffer_drop_front(b, 5 * MIB);
     const char *base = buffer_base(b);
     CHECK(b->rest->given_back > 0);
-    buffer_free(b);
-    owner_init(&owner, &fixture);
-    b->huge = BUFFER_HUGE_NEVER;
+    begin_next_life(b, BUFFER_HUGE_NEVER);
     buffer_promote(b, false);
     CHECK(buffer_base(b) == base && !has_flag(base + 9 * MIB, " hg"));
     close_buffer();
@@ -1580,9 +1582,7 @@ static void check_whole_huge_pages(enum buffer_huge huge, size_t small)
         CHECK(memory_behind(b).resident <= (32 * MIB + 16 * KIB) / KIB);
         CHECK(memory_behind(b).huge >= (32 * MIB - small) / KIB);
         CHECK(buffer_check(b));
-        buffer_free(b);
-        owner_init(&owner, &fixture);
-        b->huge = (unsigned char)huge;
+        begin_next_life(b, huge);
     }
     close_buffer();
 }
