@@ -387,7 +387,7 @@ pool_take_warm(struct pool *pool, size_t least)
     struct range *last = &pool->idle[pool->idle_count - 1].range;
     if (least > last->committed || discarded_bytes(last) > 0 || last->size < preferred_size(pool))
         return NULL;
-    size_t warm = last->dirty, kept = least > WARM_MINIMUM ? least : WARM_MINIMUM;
+    size_t warm = last->dirty, kept = free_of_charge(pool, least);
     if (warm > kept) {
         if (warm - kept > allowance(pool->loans.warm, pool->budget))
             return NULL;
