@@ -18,6 +18,8 @@ enum {
     GROWTH_GENEROUS_HEAP = 64 * 1024,  /* below: grow by half; above: by an eighth */
     GROWTH_COMMIT_STEP = 128 * 1024,   /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
+    GROWTH_COMMIT_QUICK = 2 * 1024 * 1024, /* largest commit where no step may take long */
+    GROWTH_COMMIT_EARLY = 16 * 1024,       /* how long before the end of what is committed it is made */
     GROWTH_GIVE_BACK = 1024 * 1024,    /* smallest decommit at the front */
     GROWTH_POPULATE_FROM = 512 * 1024, /* shorter contents get their pages when they are written */
     GROWTH_POPULATE_EARLY = 64 * 1024, /* the same until the helper thread takes over */
@@ -88,6 +90,15 @@ growth_commit_end(size_t needed, size_t committed, size_t size, size_t page, siz
     return end > size || end < needed ? size : end;
 }
 
+/* The same where no step may take long, given what the function above returned: the system's part of a
+ * commit takes longer the more pages there are, used or not. */
+static inline size_t
+growth_commit_quickly(size_t end, size_t needed, size_t committed)
+{
+    size_t most = committed + GROWTH_COMMIT_QUICK;
+    return end <= most || most < needed ? end : most;
+}
+
 /* Whether `used` is so much of `committed` that nothing is given back. */
 static inline bool
 growth_fills(size_t used, size_t committed)
@@ -110,12 +121,13 @@ growth_commit_after_shrink(size_t used, size_t committed, size_t slack, size_t p
 }
 
 /* How far past what is needed memory is put behind pages before they are written, when `used` bytes
- * are. Enough that the calls pay, little enough that resident memory stays near the contents. */
+ * are. Enough that the calls pay, little enough that resident memory stays near the contents. Where no
+ * step may take long the first ones are shorter: a call takes longest when it is the first. */
 static inline size_t
 growth_populate_extra(size_t used, bool low_latency)
 {
     if (low_latency)
-        return GROWTH_POPULATE_QUICK;
+        return used < GROWTH_POPULATE_EARLY * 2 ? GROWTH_POPULATE_QUICK / 2 : GROWTH_POPULATE_QUICK;
     return used / 8 < GROWTH_POPULATE_MOST ? used / 8 : GROWTH_POPULATE_MOST;
 }
 

@@ -53,6 +53,14 @@ first_ahead(const struct buffer *b)
     return pool->prefault == ENV_PREFAULT_BACKGROUND ? GROWTH_POPULATE_EARLY : GROWTH_POPULATE_FROM;
 }
 
+/* Where no step may take long, what is done at the edge must not be followed by a fault past it. */
+static size_t
+before_last_page(const struct buffer *b, size_t end)
+{
+    const struct pool *pool = b->env->pool;
+    return pool->low_latency && end > 0 ? end - pool->info.page_size : end;
+}
+
 size_t
 populate_edge(const struct buffer *b)
 {
@@ -62,7 +70,7 @@ populate_edge(const struct buffer *b)
     if (is_background(b))
         edge = buffer_offset(b) + GROWTH_PREFAULT_FROM;
     if (is_ahead(b) && edge > b->rest->populated)
-        edge = larger(b->rest->populated, buffer_offset(b) + first_ahead(b));
+        edge = larger(before_last_page(b, b->rest->populated), buffer_offset(b) + first_ahead(b));
     return larger(passed, edge);
 }
 
@@ -177,14 +185,20 @@ prefault(struct buffer *b, size_t need)
 }
 
 void
+populate_later(struct buffer *b, size_t need)
+{
+    storage_refresh(b);
+    raise_limit(b, need);
+}
+
+void
 populate_ahead(struct buffer *b, size_t need)
 {
     if (is_background(b) && need >= GROWTH_PREFAULT_FROM)
         prefault(b, need);
     else if (is_ahead(b))
         populate_step(b, need);
-    storage_refresh(b);
-    raise_limit(b, need);
+    populate_later(b, need);
 }
 
 /* Stopping. */

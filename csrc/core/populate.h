@@ -15,6 +15,9 @@
  * `limit` allows for it. Never fails: what is refused is done by the first write. */
 void populate_ahead(struct buffer *b, size_t need);
 
+/* The same, but nothing is asked for yet: the first growth after this one does. */
+void populate_later(struct buffer *b, size_t need);
+
 /* To be called when all up to the offset `end`, which is committed, is about to be written. */
 void populate_expected(struct buffer *b, size_t end);
 

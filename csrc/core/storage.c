@@ -139,9 +139,10 @@ commit_end(const struct buffer *b, size_t end)
     const struct range *storage = &b->rest->storage;
     const struct pool *pool = b->env->pool;
     size_t lead, origin = storage_origin(b, &lead);
-    return origin + growth_commit_end(end - origin, storage->committed - origin,
-                                      storage->size - origin, pool->info.page_size, lead,
-                                      pool_is_frugal(pool));
+    size_t wanted = origin + growth_commit_end(end - origin, storage->committed - origin,
+                                               storage->size - origin, pool->info.page_size, lead,
+                                               pool_is_frugal(pool));
+    return pool->low_latency ? growth_commit_quickly(wanted, end, storage->committed) : wanted;
 }
 
 /* Where the step ends that takes in `end`; the advice for its pages is given. */
@@ -188,10 +189,27 @@ commit_step(struct buffer *b, size_t end)
     return BUFFER_OK;
 }
 
+/* Where no step may take long, memory is committed a step before it is put behind pages: each of the
+ * two takes as long as a step may. */
+static bool
+commit_early(struct buffer *b, size_t end)
+{
+    const struct range *storage = &b->rest->storage;
+    const struct pool *pool = b->env->pool;
+    size_t early = end + GROWTH_COMMIT_EARLY;
+    if (!pool->low_latency || pool_is_frugal(pool) || end > b->rest->populated || early > storage->size)
+        return false;
+    return early > storage->committed && storage_commit_ahead(b, early) == early;
+}
+
 int
 storage_commit(struct buffer *b, size_t need)
 {
     size_t end = buffer_offset(b) + need + 1;
+    if (commit_early(b, end)) {
+        populate_later(b, need);
+        return BUFFER_OK;
+    }
     int error = end <= b->rest->storage.committed ? BUFFER_OK : commit_step(b, end);
     if (error == BUFFER_OK)
         populate_ahead(b, need);

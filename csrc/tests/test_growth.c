@@ -104,6 +104,14 @@ static void commit_doubles(void)
     CHECK(growth_commit_end(4 * MIB + 1, 4 * MIB, 64 * MIB, PAGE, 0, false) == 8 * MIB);
 }
 
+static void quick_commits_are_short_but_enough(void)
+{
+    size_t at = 64 * MIB, most = at + GROWTH_COMMIT_QUICK;
+    CHECK(growth_commit_quickly(at + MIB, at + 1, at) == at + MIB);
+    CHECK(growth_commit_quickly(2 * at, at + 1, at) == most);
+    CHECK(growth_commit_quickly(2 * at, most + 1, at) == 2 * at);
+}
+
 static void large_commits_are_whole_blocks(void)
 {
     for (size_t needed = 2 * MIB; needed < 30 * MIB; needed += 123457) {
@@ -229,7 +237,8 @@ static void memory_is_asked_for_by_eighths(void)
     CHECK(growth_populate_extra(64 * KIB, false) == 8 * KIB);
     CHECK(growth_populate_extra(64 * MIB, false) == GROWTH_POPULATE_MOST);
     CHECK(growth_populate_extra(64 * MIB, true) == GROWTH_POPULATE_QUICK);
-    CHECK(growth_populate_extra(0, true) == GROWTH_POPULATE_QUICK);
+    CHECK(growth_populate_extra(0, true) == GROWTH_POPULATE_QUICK / 2);
+    CHECK(growth_populate_extra(MIB, true) == GROWTH_POPULATE_QUICK);
 }
 
 static void the_helper_is_ahead_by_a_share_of_what_is_used(void)
@@ -261,6 +270,7 @@ static const struct check_test tests[] = {
     TEST(commit_covers_the_need_in_pages),
     TEST(first_commit_is_one_step),
     TEST(commit_doubles),
+    TEST(quick_commits_are_short_but_enough),
     TEST(large_commits_are_whole_blocks),
     TEST(blocks_begin_behind_the_lead),
     TEST(frugal_commit_stays_close),

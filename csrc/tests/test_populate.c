@@ -5,6 +5,7 @@
  */
 #include "fixture.h"
 #include "growth.h"
+#include "pool.h"
 #include "populate.h"
 
 static struct fixture fixture;
@@ -109,6 +110,43 @@ static void the_pool_counts_what_was_expected(void)
     close_buffer();
 }
 
+/* How far a buffer's storage is. */
+struct progress {
+    size_t committed, populated;
+};
+
+static struct progress progress_of(const struct buffer *b)
+{
+    return (struct progress){b->rest->storage.committed, b->rest->populated};
+}
+
+static void check_quick_append(struct buffer *b)
+{
+    struct progress before = progress_of(b);
+    CHECK(buffer_ensure(b, KIB, true) == BUFFER_OK);
+    memset(buffer_take_in(b, KIB), 'q', KIB);
+    struct progress after = progress_of(b);
+    CHECK(after.committed == before.committed || after.populated == before.populated);
+    CHECK(after.committed - before.committed <= GROWTH_COMMIT_QUICK);
+    CHECK(after.populated - before.populated <= 4 * GROWTH_POPULATE_QUICK);
+    CHECK(after.populated > b->length); /* no page is left to a fault */
+}
+
+static void no_append_both_commits_and_asks_for_pages(void)
+{
+    OPEN_OR_SKIP();
+    fixture.env.pool->low_latency = true;
+    if (pool_is_frugal(fixture.env.pool) || fixture.env.pool->info.page_size > 4 * KIB) {
+        close_buffer();
+        SKIP("other steps");
+    }
+    populate_expected(b, MIB + 1); /* for so much there is room */
+    while (b->length < 12 * MIB)
+        check_quick_append(b);
+    CHECK(buffer_check(b));
+    close_buffer();
+}
+
 static const struct check_test tests[] = {
     TEST(what_is_expected_is_there),
     TEST(no_more_is_asked_for_than_is_missing),
@@ -116,6 +154,7 @@ static const struct check_test tests[] = {
     TEST(nothing_is_asked_for_when_switched_off),
     TEST(a_long_piece_is_expected),
     TEST(the_pool_counts_what_was_expected),
+    TEST(no_append_both_commits_and_asks_for_pages),
 };
 
 CHECK_MAIN(tests)
