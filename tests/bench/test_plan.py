@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from growable.bench import run
 from growable.bench.contestants import OURS, REFERENCE
 from growable.bench.plan import FULL, MOST_APPENDS_AGAIN, SHORT, SMOKE
 
@@ -26,3 +28,17 @@ def test_every_contestant_takes_part_somewhere_in_each_mode() -> None:
     for mode in ("steady", "first"):
         there = {name for cell in FULL.cells if cell.mode == mode for name in cell.names}
         assert there >= wanted - {"zeroing + memcpy"}
+
+
+@pytest.mark.parametrize(("least", "decided"), [(1.1, False), (1.2, True)])
+def test_a_decided_cell_is_not_measured_again(least: float, decided: bool) -> None:
+    cell = FULL.cells[0]
+    row = {
+        "mode": cell.mode,
+        "total": cell.total,
+        "chunk": cell.chunk,
+        "contestants": {OURS: {"ratio": {"least": least}}},
+    }
+    task = next(task for task in run.tasks(FULL, 2) if task.again)
+    assert run.is_decided(task, {"cells": [row]}) == decided
+    assert not run.is_decided(task, {"cells": []})

@@ -34,6 +34,9 @@ __all__ = [
     "FLOOR",
     "HUGE_HEAP",
     "LOW_LATENCY",
+    "NO_LIMIT",
+    "NO_POOL",
+    "NO_POPULATE",
     "OURS",
     "PYARROW",
     "REFERENCE",
@@ -57,6 +60,9 @@ OURS = "Buffer"
 SMALL_PAGES = "Buffer, small pages"
 LOW_LATENCY = "Buffer, low latency"
 BACKGROUND = "Buffer, background prefault"
+NO_POOL = "Buffer, no pool"
+NO_LIMIT = "Buffer, pool of its budget alone"
+NO_POPULATE = "Buffer, no prefault"
 DOUBLING = "np doubling"
 PYARROW = "pyarrow"
 HUGE_HEAP = "bytearray, huge-page heap"
@@ -334,6 +340,27 @@ _TABLE = (
         partial(_of_kind, growable.Buffer),
         'set_defaults(prefault="background")',
         settings={"prefault": "background"},
+        ours=True,
+    ),
+    Contestant(
+        NO_POOL,
+        partial(_of_kind, growable.Buffer),
+        "set_defaults(pool_budget=0)",
+        settings={"pool_budget": 0},
+        ours=True,
+    ),
+    Contestant(
+        NO_LIMIT,
+        partial(_of_kind, growable.Buffer),
+        'set_defaults(pool_limit="64MiB"), which is the budget',
+        settings={"pool_limit": "64MiB"},
+        ours=True,
+    ),
+    Contestant(
+        NO_POPULATE,
+        partial(_of_kind, growable.Buffer),
+        'set_defaults(prefault="off")',
+        settings={"prefault": "off"},
         ours=True,
     ),
     Contestant("io.BytesIO", _bytes_io, "write, then getbuffer"),

@@ -61,7 +61,7 @@ FAILED = "failed: "
 SETTLING_ROUNDS = 8
 LIFE_NAMES = (REFERENCE, OURS)
 CURVE_POINTS = 256
-WARM_FROM = 64 << 20
+WARM_FROM = 16 << 20
 
 
 def warm_up(size: int) -> None:
@@ -357,7 +357,7 @@ def measure_life(life: str, plan: Plan, note: Note) -> Row:
             real = REFERENCE if name == control else name
             runner = stack.enter_context(Runner({"work": "life", "contestant": real, "life": life}))
             takes[name] = _plain_asker(runner, plan.lives, note)
-        samples = _take_turns(takes, 3 * plan.most_rounds, {})
+        samples = _take_turns(takes, plan.life_rounds, {})
     return {"life": life, **_ratios_of(samples)}
 
 

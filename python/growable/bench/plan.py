@@ -14,6 +14,9 @@ from growable.bench.contestants import (
     FLOOR,
     HUGE_HEAP,
     LOW_LATENCY,
+    NO_LIMIT,
+    NO_POOL,
+    NO_POPULATE,
     OURS,
     PYARROW,
     REFERENCE,
@@ -25,6 +28,7 @@ __all__ = [
     "CHUNKS",
     "FULL",
     "MOST_APPENDS_AGAIN",
+    "POLICIES",
     "SETS",
     "SHORT",
     "SMOKE",
@@ -42,7 +46,12 @@ CHUNKS = (1, 16, 64, KIB, 4 * KIB, 64 * KIB, MIB)
 
 MOST_APPENDS_AGAIN = 1 << 26  # in one fill of a cell that is measured in more than one run
 
-_FILLERS = tuple(name for name in CONTESTANTS if name not in (FLOOR, TIMER))
+POLICIES = (SMALL_PAGES, NO_POOL, NO_LIMIT, NO_POPULATE)  # each without one of them
+
+_FILLERS = tuple(
+    name for name in CONTESTANTS if name not in (FLOOR, TIMER, NO_POOL, NO_LIMIT, NO_POPULATE)
+)
+_LARGEST = (REFERENCE, OURS, SMALL_PAGES, BACKGROUND, DOUBLING, PYARROW, HUGE_HEAP)
 _USUAL = (REFERENCE, OURS, "io.BytesIO", "list + join", "array.array")
 _LATENCY = (
     TIMER,
@@ -107,6 +116,7 @@ class Plan:
     runs: int  # of the grid; those after the first are of bytearray and Buffer alone
     rounds: int
     most_rounds: int
+    life_rounds: int
     sample_ns: int  # one sample of a steady state lasts about so long
     cells: tuple[Cell, ...]
     latency: tuple[Appends, ...]
@@ -131,17 +141,29 @@ class Plan:
                 yield replace(cell, names=(REFERENCE, OURS))
 
 
-def _with_all(mode: str, total: int, chunk: int) -> bool:
-    """Tell whether all contestants take part: everywhere would take a day."""
-    if total <= 16 * MIB or (mode == "first" and chunk == 64 * KIB):
-        return True
-    return total <= 256 * MIB and (mode == "first" or chunk == 64 * KIB)
+def _with(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*names, *more)))
+
+
+def _usual(mode: str, total: int, chunk: int) -> tuple[str, ...]:
+    """Return all contestants where their cells tell something: everywhere would take a day."""
+    if total == 4 * GIB and chunk == 64 * KIB and mode == "first":
+        return _LARGEST
+    if (mode, total, chunk) == ("first", GIB, KIB):
+        return (REFERENCE, OURS, DOUBLING, PYARROW)
+    if total <= 16 * MIB:
+        return _FILLERS
+    if chunk == 64 * KIB and (mode == "first" or total <= 256 * MIB):
+        return _FILLERS
+    if chunk == KIB and mode == "first" and total <= 256 * MIB:
+        return _FILLERS
+    return (REFERENCE, OURS)
 
 
 def _contestants(mode: str, total: int, chunk: int) -> tuple[str, ...]:
-    names = _FILLERS if _with_all(mode, total, chunk) else (REFERENCE, OURS)
-    if (mode, total, chunk) == ("first", GIB, KIB):
-        names = (REFERENCE, OURS, DOUBLING, PYARROW)
+    names = _usual(mode, total, chunk)
+    if chunk == 64 * KIB and total <= GIB:
+        names = _with(names, POLICIES)
     if mode == "first" and total >= 64 * MIB and chunk == 64 * KIB:
         names = (*names, FLOOR)
     return names
@@ -162,6 +184,7 @@ SHORT = Plan(
     runs=1,
     rounds=7,
     most_rounds=9,
+    life_rounds=101,
     sample_ns=2_000_000,
     cells=(
         Cell("steady", KIB, 16, _FILLERS),
@@ -214,11 +237,12 @@ SMOKE = replace(
     name="smoke",
     rounds=2,
     most_rounds=2,
+    life_rounds=5,
     sample_ns=200_000,
     cells=(
         Cell("steady", KIB, 16, _FILLERS),
         Cell("steady", 64 * KIB, 4 * KIB, _USUAL),
-        Cell("first", MIB, 64 * KIB, (*_FILLERS, FLOOR), lives=2),
+        Cell("first", MIB, 64 * KIB, (*_with(_FILLERS, POLICIES), FLOOR), lives=2),
     ),
     latency=(Appends(MIB, KIB, _LATENCY),),
     filtered=2,
@@ -240,8 +264,8 @@ def own(plan: Plan, totals: Sequence[int], chunks: Sequence[int]) -> Plan:
         for chunk in chunks:
             if chunk <= total:
                 cells += (
-                    Cell("steady", total, chunk, _FILLERS),
-                    Cell("first", total, chunk, _FILLERS),
+                    Cell("steady", total, chunk, _with(_FILLERS, POLICIES)),
+                    Cell("first", total, chunk, _with(_FILLERS, POLICIES)),
                 )
     return replace(
         plan,

@@ -20,7 +20,9 @@ __all__ = [
     "can_go_on",
     "document_path",
     "failures",
+    "is_decided",
     "run",
+    "tasks",
     "write",
     "write_document",
 ]
@@ -30,6 +32,7 @@ Progress: TypeAlias = Callable[[float, float, str], None]  # seconds done, secon
 SCHEMA = 1
 PARTS = ("cells", "latency", "memory", "lives", "live", "threads", "instructions")
 
+DECIDED = 1.2  # a cell whose lowest ratio of a whole run is this is not measured again
 _PROCESS = 0.15  # seconds that starting a process takes, about
 _BYTE = 0.6e-9
 _APPEND = 45e-9
@@ -43,6 +46,7 @@ class _Task:
     part: str
     seconds: float  # that it takes, about
     work: Callable[[measure.Note], list[dict[str, Any]]]
+    again: Cell | None = None  # the cell that it measures once more
 
 
 def run(
@@ -75,16 +79,17 @@ def run(
         When a contestant ended with other bytes than went in.
     """
     start = time.monotonic()
-    tasks = list(_tasks(plan, runs))
-    bar = _Bar(progress, sum(task.seconds for task in tasks))
+    todo = list(tasks(plan, runs))
+    bar = _Bar(progress, sum(task.seconds for task in todo))
     document = _new(plan, runs) if begun is None else begun
     document["warmed"] = _warm_up(plan)
     seconds_before = document["seconds"]
-    for task in tasks:
+    for task in todo:
         bar.part(task.name, task.seconds)
         if task.name in document["done"]:
             continue
-        document[task.part] += task.work(bar.note)
+        if not is_decided(task, document):
+            document[task.part] += task.work(bar.note)
         document["done"].append(task.name)
         document["seconds"] = round(seconds_before + time.monotonic() - start, 1)
         keep(document)
@@ -122,12 +127,15 @@ def can_go_on(begun: Mapping[str, Any], plan: Plan, runs: int) -> bool:
     return all(begun.get(key) == json.loads(json.dumps(new[key])) for key in same)
 
 
-def _tasks(plan: Plan, runs: int) -> Iterator[_Task]:
+def tasks(plan: Plan, runs: int) -> Iterator[_Task]:
+    """Yield the pieces of a run in their order."""
     for number in range(runs):
         for cell in plan.cells_of(number):
             name = f"{cell.mode}, {size_text(cell.total)} by {size_text(cell.chunk)}"
             again = f", run {number + 1}" if number else ""
-            yield _Task(name + again, "cells", _seconds(cell, plan), _cell(cell, plan, number))
+            work = _cell(cell, plan, number)
+            seconds = _seconds(cell, plan)
+            yield _Task(name + again, "cells", seconds, work, cell if number else None)
     for wanted in plan.latency:
         name = f"latency, {size_text(wanted.total)} by {size_text(wanted.chunk)}"
         yield _Task(name, "latency", _seconds_one_by_one(wanted, plan), _latency(wanted, plan))
@@ -149,6 +157,17 @@ def _tasks(plan: Plan, runs: int) -> Iterator[_Task]:
             25.0,
             lambda note: [measure.measure_instructions(plan.instructions, note)],
         )
+
+
+def is_decided(task: _Task, document: Mapping[str, Any]) -> bool:
+    """Tell whether a cell need not be measured again: no round of the first run was near 1."""
+    cell = task.again
+    return cell is not None and any(
+        (row["mode"], row["total"], row["chunk"]) == (cell.mode, cell.total, cell.chunk)
+        and OURS in row["contestants"]
+        and row["contestants"][OURS]["ratio"]["least"] >= DECIDED
+        for row in document["cells"]
+    )
 
 
 def _cell(cell: Cell, plan: Plan, number: int) -> Callable[[measure.Note], list[dict[str, Any]]]:
@@ -209,7 +228,7 @@ def _warm_up(plan: Plan) -> str:
     return (
         f"before anything was timed a process touched {size_text(size)} (or three quarters of what "
         "was available) in huge and in small pages and gave it back, and so for twice the total "
-        "before each steady state from 64 MiB; before each first life from there on one touched "
+        "before each steady state from 16 MiB; before each first life from there on one touched "
         "a quarter more than the total and gave it back when the one to be timed was ready: the "
         "first touch of a page that a virtual machine's host has not backed costs several times as "
         "much, and whom it hits is chance"

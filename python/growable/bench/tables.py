@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from growable.bench.contestants import CONTESTANTS, FLOOR, OURS, REFERENCE, TIMER
+from growable.bench.contestants import (
+    CONTESTANTS,
+    FLOOR,
+    NO_LIMIT,
+    NO_POOL,
+    NO_POPULATE,
+    OURS,
+    REFERENCE,
+    TIMER,
+)
+from growable.bench.measure import ratio_between
+from growable.bench.plan import POLICIES
 from growable.cli.report import size_text, time_text
 
-__all__ = ["markdown", "targets_table"]
+__all__ = ["markdown", "policies", "slower", "targets_table"]
 
 Document: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Mapping[str, Any]
 
 NOTHING = "-"
+TABLE_OF_ITS_OWN = (NO_POOL, NO_LIMIT, NO_POPULATE)
 _MODES = {
     "steady": "Steady state: fill and destroy, again and again",
     "first": "First life: one fill in a fresh process",
@@ -38,7 +50,9 @@ def _lines(document: Document) -> Iterator[str]:
     for mode, title in _MODES.items():
         rows = [row for row in document["cells"] if row["mode"] == mode]
         if rows:
-            yield from _cells(title, rows)
+            yield from _cells(title, _first_runs(rows))
+    yield from slower(document["cells"])
+    yield from policies(document["cells"])
     for row in document["latency"]:
         yield from _latency(row)
     yield from _small(document)
@@ -115,7 +129,7 @@ def targets_table(rows: Sequence[Row]) -> Iterator[str]:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     taking_part = {name for row in rows for name in row["contestants"]}
-    return [name for name in CONTESTANTS if name in taking_part]
+    return [name for name in CONTESTANTS if name in taking_part and name not in TABLE_OF_ITS_OWN]
 
 
 def _place(row: Row) -> str:
@@ -149,6 +163,69 @@ def _cells(title: str, rows: Sequence[Row]) -> Iterator[str]:
     yield ""
     yield from _figures(rows, "peak_over_payload", "Peak memory over payload", "{:.2f}")
     yield from _figures(rows, "page_faults", "Page faults a fill", "{:,.0f}")
+
+
+def _first_runs(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["run"] == 0]
+
+
+def slower(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the cells where a run's median was below 1, with all that was seen of them."""
+    runs: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["mode"] != "second" and {OURS, REFERENCE} <= row["contestants"].keys():
+            runs.setdefault((row["mode"], _place(row)), []).append(row["contestants"][OURS])
+    below = {
+        cell: found
+        for cell, found in runs.items()
+        if any(each["ratio"]["median"] < 1 for each in found)
+    }
+    yield "## Cells where Buffer was slower in a run"
+    yield ""
+    if not below:
+        yield f"None of {len(runs)}."
+        yield ""
+        return
+    yield (
+        f"{len(below)} of {len(runs)}. Cells are measured again, up to so many runs, unless no "
+        "round of the first run was near 1."
+    )
+    yield ""
+    yield from table(
+        ["cell", "ratio, run by run"],
+        (
+            [f"{mode}, {place}", "; ".join(_ratio(each, spread=True) for each in found)]
+            for (mode, place), found in below.items()
+        ),
+    )
+    yield ""
+
+
+def policies(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what each policy gains: how long it takes without one of them."""
+    shown = [row for row in rows if {OURS, NO_POOL} <= row["contestants"].keys()]
+    if not shown:
+        return
+    yield "## What a policy gains"
+    yield ""
+    yield (
+        "The time without it by the time with it, round by round: above 1 Buffer is slower "
+        "without. What each is without stands in the list of contestants."
+    )
+    yield ""
+
+    def gain(row: Row, name: str) -> str:
+        ratio = ratio_between(row, OURS, name)
+        return NOTHING if ratio is None else f"{ratio:.2f}"
+
+    yield from table(
+        ["cell", *POLICIES],
+        (
+            [f"{row['mode']}, {_place(row)}", *(gain(row, name) for name in POLICIES)]
+            for row in shown
+        ),
+    )
+    yield ""
 
 
 def _rounds(row: Row) -> int:
@@ -273,6 +350,7 @@ def _cost(document: Document) -> Iterator[str]:
         for row in document["cells"]
         if row["mode"] == "first" and row["chunk"] == 64 << 10 and row["total"] >= 1 << 20
     ]
+    rows = _first_runs(rows)
     names = [name for name in _names(rows) if name not in (TIMER, FLOOR)]
     if len(rows) < 2:
         return
