@@ -35,7 +35,15 @@ void
 env_configure(struct buffer_env *env, const struct env_settings *settings)
 {
     pool_configure(env->pool, settings);
-    pool_prepare(env->pool);
+    if (settings->low_latency)
+        pool_prepare(env->pool);
+}
+
+void
+env_prepare(struct buffer_env *env)
+{
+    if (!pool_is_frugal(env->pool))
+        pool_prepare(env->pool);
 }
 
 size_t

@@ -50,6 +50,9 @@ void env_close(struct buffer_env *env);
 /* Buffers alive keep what they have. */
 void env_configure(struct buffer_env *env, const struct env_settings *settings);
 
+/* Sees to it that a reservation waits whose first pages are warm, where that costs nobody else. */
+void env_prepare(struct buffer_env *env);
+
 /* Releases idle reservations; the bytes of memory that were in them. */
 size_t env_trim(struct buffer_env *env);
 

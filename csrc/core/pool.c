@@ -639,18 +639,29 @@ pool_give(struct pool *pool, struct range *range)
     memset(range, 0, sizeof *range);
 }
 
-/* Whatever is refused, the first buffer does it. */
+/* Commits the first pages and puts memory behind them. Whatever is refused, the first buffer does it. */
+static void
+warm_up(const struct pool *pool, struct range *range)
+{
+    size_t end = growth_round_up(WARM_MINIMUM, pool->info.page_size);
+    if (range->lazy || end > range->size || range->dirty >= end)
+        return;
+    if (range->committed < end) {
+        if (vmem_commit(range->base, end) != 0)
+            return;
+        range->committed = end;
+    }
+    if (pool->info.can_populate && vmem_populate(range->base, end) == 0)
+        range->dirty = end;
+}
+
 void
 pool_prepare(struct pool *pool)
 {
     struct range range;
-    if (!pool->low_latency || pool->idle_count > 0 || pool_take(pool, 1, &range) != 0)
+    bool scarce = pool->info.address_limit != VMEM_NO_LIMIT;
+    if ((scarce && !pool->low_latency) || pool->budget == 0 || pool_take(pool, 1, &range) != 0)
         return;
-    size_t end = growth_round_up(WARM_MINIMUM, pool->info.page_size);
-    if (!range.lazy && end <= range.size && vmem_commit(range.base, end) == 0) {
-        range.committed = end;
-        if (pool->info.can_populate && vmem_populate(range.base, end) == 0)
-            range.dirty = end;
-    }
+    warm_up(pool, &range);
     pool_give(pool, &range);
 }

@@ -100,7 +100,7 @@ bool pool_relieve(struct pool *pool);
 /* Sets what pool_init took, and releases the idle ranges, which have the old size. */
 void pool_configure(struct pool *pool, const struct env_settings *settings);
 
-/* Where latency is to be low: sees to it that a range waits whose first pages are warm. */
+/* Sees to it that a range waits whose first pages are warm, unless nothing is to wait. */
 void pool_prepare(struct pool *pool);
 
 /* Bytes that a buffer may keep committed past its contents after it shrank. */

@@ -395,9 +395,10 @@ core_exec(PyObject *module)
     struct module_state *state = PyModule_GetState(module);
     state->module = module;
     if (make_env(state) < 0 || errors_add(module, state) < 0 || find_rebuild(module, state) < 0 ||
-        make_types(module, state) < 0)
+        make_types(module, state) < 0 || self_test(state) < 0)
         return -1;
-    return self_test(state);
+    env_prepare(&state->env);
+    return 0;
 }
 
 static int

@@ -1139,6 +1139,32 @@ static void low_latency_keeps_a_range_ready(void)
     close_pool();
 }
 
+/* Whatever was in a range that waits, it is warm afterwards. */
+static void a_range_that_waits_is_warmed_up(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    use(&range, 100);
+    pool_give(pool, &range);
+    env_prepare(&fixture.env);
+    if (pool->info.address_limit == VMEM_NO_LIMIT && !pool_is_frugal(pool)) {
+        CHECK(pool->idle_count == 1 && pool->idle[0].range.committed >= 64 * KIB);
+        CHECK(!pool->info.can_populate || pool->idle_bytes >= 64 * KIB);
+    }
+    size_t waiting = pool->idle_bytes;
+    env_prepare(&fixture.env);
+    CHECK(pool->idle_bytes == waiting);
+    close_pool();
+}
+
+static void nothing_is_prepared_that_may_not_wait(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 0);
+    env_prepare(&fixture.env);
+    CHECK(pool->idle_count == 0 && pool->live == 0);
+    close_pool();
+}
+
 static void configuring_forgets_refusals(void)
 {
     struct pool *pool = open_pool(64 * MIB, 16 * MIB);
@@ -1421,6 +1447,8 @@ static const struct check_test tests[] = {
     TEST(an_environment_needs_memory),
     TEST(configuring_drops_idle_ranges),
     TEST(low_latency_keeps_a_range_ready),
+    TEST(a_range_that_waits_is_warmed_up),
+    TEST(nothing_is_prepared_that_may_not_wait),
     TEST(configuring_forgets_refusals),
     TEST(facts_are_told),
     TEST(settings_have_names),

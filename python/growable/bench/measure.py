@@ -118,7 +118,7 @@ def _take_turns(
     """Return every contestant's samples; one that fails is moved to `left_out`."""
     samples: dict[str, list[Row]] = {name: [] for name in takes}
     with quiet():
-        for number in range(rounds):
+        for number in range(rounds if takes else 0):
             for name in rotation(list(takes), number):
                 if name in left_out:
                     continue

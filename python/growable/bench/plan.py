@@ -151,7 +151,7 @@ def _usual(mode: str, total: int, chunk: int) -> tuple[str, ...]:
         return _LARGEST
     if (mode, total, chunk) == ("first", GIB, KIB):
         return (REFERENCE, OURS, DOUBLING, PYARROW)
-    if total <= 16 * MIB:
+    if total <= MIB or (total == 16 * MIB and chunk in (64, 4 * KIB, 64 * KIB)):
         return _FILLERS
     if chunk == 64 * KIB and (mode == "first" or total <= 256 * MIB):
         return _FILLERS
