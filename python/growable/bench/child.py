@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, islice, repeat
 from typing import Any, TypeAlias
 
@@ -36,6 +36,7 @@ Sample: TypeAlias = Callable[[int, int], Answer]
 SIXTEEN = b"0123456789abcdef"
 PIECES = 8
 SOURCE = 256 << 10  # of the pieces of one fill, so that they stay in a near cache
+LISTED = 4096  # appends whose pieces are in a list, as making an iterator takes its time
 BLOCK = 32 << 10  # compared at once, at least
 MOST_BLOCKS = 8192
 SERIES_POINTS = 200
@@ -69,6 +70,13 @@ class Pieces:
     def stream(self, pieces: list[Any]) -> Iterator[Any]:
         """Return all that is appended, as made from the pieces of a round."""
         return islice(cycle(pieces), self.count)
+
+    def listed(self, pieces: list[Any]) -> Callable[[], Iterable[Any]]:
+        """Return what returns the same in the cheapest way that there is."""
+        if self.count > LISTED:
+            return lambda: self.stream(pieces)
+        every = list(self.stream(pieces))
+        return lambda: every
 
     def _unit(self, number: int) -> bytes:
         once = b"".join(self.of_round(number))
@@ -122,9 +130,9 @@ def _fill(plan: dict[str, Any]) -> Sample:
     fill(repeat(way.convert(SIXTEEN), 16), 256)
 
     def sample(repeats: int, number: int) -> Answer:
-        taken = [way.convert(piece) for piece in pieces.of_round(number)]
+        stream = pieces.listed([way.convert(piece) for piece in pieces.of_round(number)])
         if repeats > 1:
-            fill(pieces.stream(taken), total)  # Others have run since, and the caches are theirs.
+            fill(stream(), total)  # Others have run since, and the caches are theirs.
         if plan.get("memory"):
             trim_heap()
         memory = PeakMemory() if plan.get("memory") else None
@@ -132,7 +140,7 @@ def _fill(plan: dict[str, Any]) -> Sample:
         start = clock()
         for _ in repeat(None, repeats):
             contents = None
-            contents = fill(pieces.stream(taken), total)
+            contents = fill(stream(), total)
         elapsed = clock() - start
         faults = _page_faults() - faults
         peak = memory.read() if memory else None
