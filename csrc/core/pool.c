@@ -616,13 +616,18 @@ drop_forgotten(struct pool *pool)
         drop_idle(pool, 0);
 }
 
+/* Where addresses are limited, idle ones are kept from everybody else. */
+static bool
+is_scarce(const struct pool *pool)
+{
+    return pool->info.address_limit != VMEM_NO_LIMIT;
+}
+
 static bool
 worth_keeping(const struct pool *pool, const struct range *range)
 {
-    /* Where addresses are limited, idle ones are kept from everybody else. */
-    bool scarce = pool->info.address_limit != VMEM_NO_LIMIT;
-    return !range->lazy && !range->exact && !scarce && pool->idle_count < POOL_SLOTS && pool->budget > 0 &&
-           range->size >= preferred_size(pool);
+    bool fits = pool->idle_count < POOL_SLOTS && range->size >= preferred_size(pool);
+    return !range->lazy && !range->exact && !is_scarce(pool) && pool->budget > 0 && fits;
 }
 
 void
@@ -659,8 +664,7 @@ void
 pool_prepare(struct pool *pool)
 {
     struct range range;
-    bool scarce = pool->info.address_limit != VMEM_NO_LIMIT;
-    if ((scarce && !pool->low_latency) || pool->budget == 0 || pool_take(pool, 1, &range) != 0)
+    if (is_scarce(pool) || pool->budget == 0 || pool_take(pool, 1, &range) != 0)
         return;
     warm_up(pool, &range);
     pool_give(pool, &range);
