@@ -19,13 +19,14 @@ enum {
     GROWTH_COMMIT_STEP = 128 * 1024,   /* smallest commit, but a page where each one counts */
     GROWTH_COMMIT_BLOCK = 2 * 1024 * 1024,
     GROWTH_COMMIT_QUICK = 2 * 1024 * 1024, /* largest commit where no step may take long */
-    GROWTH_COMMIT_EARLY = 16 * 1024,       /* how long before the end of what is committed it is made */
+    GROWTH_COMMIT_EARLY = 16 * 1024,       /* how much before it is needed that one is made */
     GROWTH_GIVE_BACK = 1024 * 1024,    /* smallest decommit at the front */
     GROWTH_POPULATE_FROM = 512 * 1024, /* shorter contents get their pages when they are written */
     GROWTH_POPULATE_EARLY = 64 * 1024, /* the same until the helper thread takes over */
     GROWTH_POPULATE_MOST = 256 * 1024, /* at once */
     GROWTH_POPULATE_WRITE = 16 * 1024, /* a piece that is written as a whole gets its pages at once */
-    GROWTH_POPULATE_QUICK = 8 * 1024,  /* at once where no step may take long */
+    GROWTH_POPULATE_QUICK = 8 * 1024,  /* at once where no step may take long, */
+    GROWTH_POPULATE_QUICK_FROM = 128 * 1024, /* and half of it for shorter contents */
     GROWTH_PREFAULT_FROM = 1024 * 1024,
     GROWTH_PREFAULT_LEAST = 1024 * 1024,     /* how far the helper is ahead, but for huge pages, */
     GROWTH_PREFAULT_MOST = 16 * 1024 * 1024, /* and of whatever size */
@@ -127,7 +128,7 @@ static inline size_t
 growth_populate_extra(size_t used, bool low_latency)
 {
     if (low_latency)
-        return used < GROWTH_POPULATE_EARLY * 2 ? GROWTH_POPULATE_QUICK / 2 : GROWTH_POPULATE_QUICK;
+        return used < GROWTH_POPULATE_QUICK_FROM ? GROWTH_POPULATE_QUICK / 2 : GROWTH_POPULATE_QUICK;
     return used / 8 < GROWTH_POPULATE_MOST ? used / 8 : GROWTH_POPULATE_MOST;
 }
 

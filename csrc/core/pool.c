@@ -618,16 +618,16 @@ drop_forgotten(struct pool *pool)
 
 /* Where addresses are limited, idle ones are kept from everybody else. */
 static bool
-is_scarce(const struct pool *pool)
+keeps_any(const struct pool *pool)
 {
-    return pool->info.address_limit != VMEM_NO_LIMIT;
+    return pool->info.address_limit == VMEM_NO_LIMIT && pool->budget > 0;
 }
 
 static bool
 worth_keeping(const struct pool *pool, const struct range *range)
 {
     bool fits = pool->idle_count < POOL_SLOTS && range->size >= preferred_size(pool);
-    return !range->lazy && !range->exact && !is_scarce(pool) && pool->budget > 0 && fits;
+    return !range->lazy && !range->exact && keeps_any(pool) && fits;
 }
 
 void
@@ -664,7 +664,7 @@ void
 pool_prepare(struct pool *pool)
 {
     struct range range;
-    if (is_scarce(pool) || pool->budget == 0 || pool_take(pool, 1, &range) != 0)
+    if (!keeps_any(pool) || pool_take(pool, 1, &range) != 0)
         return;
     warm_up(pool, &range);
     pool_give(pool, &range);

@@ -7,10 +7,11 @@ from growable.bench.contestants import OURS, REFERENCE
 from growable.bench.measure import measure_cell
 from growable.bench.plan import GIB, SMOKE, Cell
 
+NAMES = (REFERENCE, OURS)
 
-@pytest.mark.parametrize("mode", ["first", "steady"])
-def test_a_cell_that_nobody_can_fill_in_time(mode: str) -> None:
-    cell = Cell("first" if mode == "first" else "steady", GIB, 1, (REFERENCE, OURS))
+
+@pytest.mark.parametrize("cell", [Cell("first", GIB, 1, NAMES), Cell("steady", GIB, 1, NAMES)])
+def test_a_cell_that_nobody_can_fill_in_time(cell: Cell) -> None:
     (row,) = measure_cell(cell, SMOKE, lambda _seconds: None)
     assert row["contestants"] == {}
     assert set(row["left_out"]) == {REFERENCE, OURS}

@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import io
+import json
 import os
 import platform
 import subprocess
@@ -42,6 +43,7 @@ __all__ = [
     "REFERENCE",
     "SMALL_PAGES",
     "TIMER",
+    "WITHOUT",
     "Contestant",
     "Implementation",
     "contestant",
@@ -63,6 +65,7 @@ BACKGROUND = "Buffer, background prefault"
 NO_POOL = "Buffer, no pool"
 NO_LIMIT = "Buffer, pool of its budget alone"
 NO_POPULATE = "Buffer, no prefault"
+WITHOUT = (NO_POOL, NO_LIMIT, NO_POPULATE)  # what their names say
 DOUBLING = "np doubling"
 PYARROW = "pyarrow"
 HUGE_HEAP = "bytearray, huge-page heap"
@@ -319,6 +322,19 @@ def _on_linux() -> Mapping[str, str] | str:
 
 # The table.
 
+
+def _with_settings(name: str, remark: str = "", /, **settings: Any) -> Contestant:
+    """Return Buffer where these are the defaults."""
+    words = ", ".join(f"{key}={json.dumps(value)}" for key, value in settings.items())
+    return Contestant(
+        name,
+        partial(_of_kind, growable.Buffer),
+        f"set_defaults({words}){remark}",
+        settings=settings,
+        ours=True,
+    )
+
+
 _TABLE = (
     Contestant(REFERENCE, partial(_of_kind, bytearray), "contents += piece"),
     Contestant(OURS, partial(_of_kind, growable.Buffer), "contents += piece", ours=True),
@@ -328,41 +344,11 @@ _TABLE = (
         "huge_pages=False",
         ours=True,
     ),
-    Contestant(
-        LOW_LATENCY,
-        partial(_of_kind, growable.Buffer),
-        'set_defaults(latency="low")',
-        settings={"latency": "low"},
-        ours=True,
-    ),
-    Contestant(
-        BACKGROUND,
-        partial(_of_kind, growable.Buffer),
-        'set_defaults(prefault="background")',
-        settings={"prefault": "background"},
-        ours=True,
-    ),
-    Contestant(
-        NO_POOL,
-        partial(_of_kind, growable.Buffer),
-        "set_defaults(pool_budget=0)",
-        settings={"pool_budget": 0},
-        ours=True,
-    ),
-    Contestant(
-        NO_LIMIT,
-        partial(_of_kind, growable.Buffer),
-        'set_defaults(pool_limit="64MiB"), which is the budget',
-        settings={"pool_limit": "64MiB"},
-        ours=True,
-    ),
-    Contestant(
-        NO_POPULATE,
-        partial(_of_kind, growable.Buffer),
-        'set_defaults(prefault="off")',
-        settings={"prefault": "off"},
-        ours=True,
-    ),
+    _with_settings(LOW_LATENCY, latency="low"),
+    _with_settings(BACKGROUND, prefault="background"),
+    _with_settings(NO_POOL, pool_budget=0),
+    _with_settings(NO_LIMIT, ", which is the budget", pool_limit="64MiB"),
+    _with_settings(NO_POPULATE, prefault="off"),
     Contestant("io.BytesIO", _bytes_io, "write, then getbuffer"),
     Contestant("list + join", _list_join, "a list of copies of the pieces, then join"),
     Contestant("array.array", _array_array, "frombytes"),

@@ -14,14 +14,12 @@ from growable.bench.contestants import (
     FLOOR,
     HUGE_HEAP,
     LOW_LATENCY,
-    NO_LIMIT,
-    NO_POOL,
-    NO_POPULATE,
     OURS,
     PYARROW,
     REFERENCE,
     SMALL_PAGES,
     TIMER,
+    WITHOUT,
 )
 
 __all__ = [
@@ -46,11 +44,9 @@ CHUNKS = (1, 16, 64, KIB, 4 * KIB, 64 * KIB, MIB)
 
 MOST_APPENDS_AGAIN = 1 << 26  # in one fill of a cell that is measured in more than one run
 
-POLICIES = (SMALL_PAGES, NO_POOL, NO_LIMIT, NO_POPULATE)  # each without one of them
+POLICIES = (SMALL_PAGES, *WITHOUT)  # each without one of them
 
-_FILLERS = tuple(
-    name for name in CONTESTANTS if name not in (FLOOR, TIMER, NO_POOL, NO_LIMIT, NO_POPULATE)
-)
+_FILLERS = tuple(name for name in CONTESTANTS if name not in (FLOOR, TIMER, *WITHOUT))
 _LARGEST = (REFERENCE, OURS, SMALL_PAGES, BACKGROUND, DOUBLING, PYARROW, HUGE_HEAP)
 _USUAL = (REFERENCE, OURS, "io.BytesIO", "list + join", "array.array")
 _LATENCY = (
@@ -145,23 +141,23 @@ def _with(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *more)))
 
 
-def _usual(mode: str, total: int, chunk: int) -> tuple[str, ...]:
-    """Return all contestants where their cells tell something: everywhere would take a day."""
-    if total == 4 * GIB and chunk == 64 * KIB and mode == "first":
-        return _LARGEST
-    if (mode, total, chunk) == ("first", GIB, KIB):
-        return (REFERENCE, OURS, DOUBLING, PYARROW)
-    if total <= MIB or (total == 16 * MIB and chunk in (64, 4 * KIB, 64 * KIB)):
-        return _FILLERS
-    if chunk == 64 * KIB and (mode == "first" or total <= 256 * MIB):
-        return _FILLERS
-    if chunk == KIB and mode == "first" and total <= 256 * MIB:
-        return _FILLERS
-    return (REFERENCE, OURS)
+def _with_all(mode: str, total: int, chunk: int) -> bool:
+    """Tell whether all contestants take part: everywhere would take a day."""
+    if total <= MIB:
+        return True
+    if total == 16 * MIB and chunk in (64, 4 * KIB):
+        return True
+    if mode == "first" and chunk == 64 * KIB:
+        return True
+    return total <= 256 * MIB and (chunk == 64 * KIB or (mode == "first" and chunk == KIB))
 
 
 def _contestants(mode: str, total: int, chunk: int) -> tuple[str, ...]:
-    names = _usual(mode, total, chunk)
+    names = _FILLERS if _with_all(mode, total, chunk) else (REFERENCE, OURS)
+    if (mode, total, chunk) == ("first", 4 * GIB, 64 * KIB):
+        names = _LARGEST
+    if (mode, total, chunk) == ("first", GIB, KIB):
+        names = (REFERENCE, OURS, DOUBLING, PYARROW)
     if chunk == 64 * KIB and total <= GIB:
         names = _with(names, POLICIES)
     if mode == "first" and total >= 64 * MIB and chunk == 64 * KIB:

@@ -228,7 +228,8 @@ def _warm_up(plan: Plan) -> str:
     return (
         f"before anything was timed a process touched {size_text(size)} (or three quarters of what "
         "was available) in huge and in small pages and gave it back, and so for twice the total "
-        "before each steady state from 16 MiB; before each first life from there on one touched "
+        f"before each steady state from {size_text(measure.WARM_FROM)}; before each first life "
+        "from there on one touched "
         "a quarter more than the total and gave it back when the one to be timed was ready: the "
         "first touch of a page that a virtual machine's host has not backed costs several times as "
         "much, and whom it hits is chance"

@@ -8,12 +8,11 @@ from typing import Any, TypeAlias
 from growable.bench.contestants import (
     CONTESTANTS,
     FLOOR,
-    NO_LIMIT,
     NO_POOL,
-    NO_POPULATE,
     OURS,
     REFERENCE,
     TIMER,
+    WITHOUT,
 )
 from growable.bench.measure import ratio_between
 from growable.bench.plan import POLICIES
@@ -25,7 +24,6 @@ Document: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Mapping[str, Any]
 
 NOTHING = "-"
-TABLE_OF_ITS_OWN = (NO_POOL, NO_LIMIT, NO_POPULATE)
 _MODES = {
     "steady": "Steady state: fill and destroy, again and again",
     "first": "First life: one fill in a fresh process",
@@ -48,9 +46,9 @@ def _lines(document: Document) -> Iterator[str]:
         yield from targets_table(document["targets"])
         yield ""
     for mode, title in _MODES.items():
-        rows = [row for row in document["cells"] if row["mode"] == mode]
+        rows = [row for row in _first_run(document) if row["mode"] == mode]
         if rows:
-            yield from _cells(title, _first_runs(rows))
+            yield from _cells(title, rows)
     yield from slower(document["cells"])
     yield from policies(document["cells"])
     for row in document["latency"]:
@@ -129,7 +127,7 @@ def targets_table(rows: Sequence[Row]) -> Iterator[str]:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     taking_part = {name for row in rows for name in row["contestants"]}
-    return [name for name in CONTESTANTS if name in taking_part and name not in TABLE_OF_ITS_OWN]
+    return [name for name in CONTESTANTS if name in taking_part and name not in WITHOUT]
 
 
 def _place(row: Row) -> str:
@@ -165,8 +163,8 @@ def _cells(title: str, rows: Sequence[Row]) -> Iterator[str]:
     yield from _figures(rows, "page_faults", "Page faults a fill", "{:,.0f}")
 
 
-def _first_runs(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row["run"] == 0]
+def _first_run(document: Document) -> list[Row]:
+    return [row for row in document["cells"] if row["run"] == 0]
 
 
 def slower(rows: Sequence[Row]) -> Iterator[str]:
@@ -347,10 +345,9 @@ def _cost(document: Document) -> Iterator[str]:
     """Yield the cost of a byte as totals grow, in first lives by 64 KiB."""
     rows = [
         row
-        for row in document["cells"]
+        for row in _first_run(document)
         if row["mode"] == "first" and row["chunk"] == 64 << 10 and row["total"] >= 1 << 20
     ]
-    rows = _first_runs(rows)
     names = [name for name in _names(rows) if name not in (TIMER, FLOOR)]
     if len(rows) < 2:
         return
