@@ -30,10 +30,15 @@ def test_every_contestant_takes_part_somewhere_in_each_mode() -> None:
         assert there >= wanted - {"zeroing + memcpy"}
 
 
-@pytest.mark.parametrize(("least", "decided"), [(1.1, False), (1.2, True)])
-def test_a_decided_cell_is_not_measured_again(least: float, decided: bool) -> None:
+@pytest.mark.parametrize(
+    ("number", "least", "decided"), [(0, 1.1, False), (0, 1.2, True), (1, 1.2, False)]
+)
+def test_a_cell_that_the_first_run_decided_is_not_measured_again(
+    number: int, least: float, decided: bool
+) -> None:
     cell = FULL.cells[0]
     row = {
+        "run": number,
         "mode": cell.mode,
         "total": cell.total,
         "chunk": cell.chunk,

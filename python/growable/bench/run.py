@@ -163,7 +163,8 @@ def is_decided(task: _Task, document: Mapping[str, Any]) -> bool:
     """Tell whether a cell need not be measured again: no round of the first run was near 1."""
     cell = task.again
     return cell is not None and any(
-        (row["mode"], row["total"], row["chunk"]) == (cell.mode, cell.total, cell.chunk)
+        (row["run"], row["mode"], row["total"], row["chunk"])
+        == (0, cell.mode, cell.total, cell.chunk)
         and OURS in row["contestants"]
         and row["contestants"][OURS]["ratio"]["least"] >= DECIDED
         for row in document["cells"]
