@@ -146,6 +146,12 @@ int vmem_protect(void *address, size_t size, enum vmem_access access);
  * vmem_reserve_lazy or vmem_remap gave it, placeholders and views of sections in it included. */
 int vmem_release(void *address, size_t size);
 
+/* Makes a reservation shorter or longer where it stands. Pages past its new end are none; those that
+ * are added are reserved, and to be had only while nobody else has their addresses. Sizes are multiples
+ * of the granularity. After a failure nothing has changed. Not on Windows, where a reservation is one
+ * from first to last. */
+int vmem_resize(void *address, size_t size, size_t new_size);
+
 /* committed -> committed, with memory behind every page, as if each had been written. Contents are
  * kept. After a failure some pages may have been populated. Needs can_populate. */
 int vmem_populate(void *address, size_t size);

@@ -85,6 +85,7 @@ WRAP(vmem_remap,
      (void *address, size_t size, size_t kept, size_t kept_size, size_t new_size,
       size_t alignment, void **new_address),
      (address, size, kept, kept_size, new_size, alignment, new_address))
+WRAP(vmem_resize, (void *address, size_t size, size_t new_size), (address, size, new_size))
 WRAP(vmem_query_resident, (const void *address, size_t size, unsigned char *resident),
      (address, size, resident))
 WRAP(vmem_probe, (struct vmem_info *info), (info))

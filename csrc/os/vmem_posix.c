@@ -126,3 +126,26 @@ int vmem_reclaim(void *address, size_t size, bool *lost)
     (void)lost;
     return UNSUPPORTED;
 }
+
+/* The kernel takes the address as a wish, and a range elsewhere for a refusal. */
+static int reserve_behind(char *end, size_t size)
+{
+    void *found = mmap(end, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (found == MAP_FAILED) {
+        return errno;
+    }
+    if (found == end) {
+        return 0;
+    }
+    munmap(found, size);
+    return EEXIST;
+}
+
+int vmem_resize(void *address, size_t size, size_t new_size)
+{
+    char *start = address;
+    if (new_size > size) {
+        return reserve_behind(start + size, new_size - size);
+    }
+    return new_size == size || munmap(start + new_size, size - new_size) == 0 ? 0 : errno;
+}

@@ -357,6 +357,14 @@ int vmem_remap(void *address, size_t size, size_t kept, size_t kept_size,
     return UNSUPPORTED;
 }
 
+int vmem_resize(void *address, size_t size, size_t new_size)
+{
+    (void)address;
+    (void)size;
+    (void)new_size;
+    return UNSUPPORTED;
+}
+
 /* ---- memory behind committed pages ------------------------------------------------------- */
 
 int vmem_lock(void *address, size_t size)

@@ -672,6 +672,55 @@ static void remap_keeps_contents_and_offset(void)
     CHECK(faults(start + 3 * page, READS));
 }
 
+static bool resize_is_missing(void)
+{
+    void *address;
+    size_t size = 4 * query().granularity;
+    CHECK(vmem_reserve(size, query().granularity, &address) == 0);
+    int error = vmem_resize(address, size, size / 2);
+    CHECK(error == 0 || vmem_is_unsupported(error));
+    CHECK(vmem_release(address, error == 0 ? size / 2 : size) == 0);
+    return error != 0;
+}
+
+static void resize_keeps_the_place_and_the_contents(void)
+{
+    size_t unit = query().granularity;
+    void *address;
+    if (resize_is_missing()) {
+        SKIP("reservations have one size");
+    }
+    CHECK(vmem_reserve(64 * unit, unit, &address) == 0);
+    unsigned char *start = address;
+    CHECK(vmem_commit(start, 2 * unit) == 0);
+    memset(start, 7, 2 * unit);
+    CHECK(vmem_resize(start, 64 * unit, 2 * unit) == 0);
+    CHECK(vmem_resize(start, 2 * unit, 2 * unit) == 0);
+    CHECK(vmem_resize(start, 2 * unit, 32 * unit) == 0);
+    CHECK(holds_only(start, 2 * unit, 7));
+    CHECK(faults(start + 2 * unit, READS) && faults(start + 32 * unit - 1, READS));
+    CHECK(vmem_commit(start, 32 * unit) == 0 && holds_only(start + 2 * unit, 30 * unit, 0));
+    CHECK(vmem_release(start, 32 * unit) == 0);
+    CHECK(faults(start, READS));
+}
+
+static void resize_takes_nobody_elses_addresses(void)
+{
+    size_t unit = query().granularity;
+    void *address;
+    if (resize_is_missing()) {
+        SKIP("reservations have one size");
+    }
+    CHECK(vmem_reserve(8 * unit, unit, &address) == 0);
+    unsigned char *start = address;
+    CHECK(vmem_commit(start, 8 * unit) == 0);
+    memset(start, 7, 8 * unit);
+    CHECK(vmem_resize(start, 4 * unit, 6 * unit) != 0); /* as if the second half were another's */
+    CHECK(vmem_resize(start, 4 * unit, SIZE_MAX & ~(unit - 1)) != 0);
+    CHECK(holds_only(start, 8 * unit, 7));
+    CHECK(vmem_release(start, 8 * unit) == 0);
+}
+
 static void remap_takes_any_part(void)
 {
     size_t page = query().page_size;
@@ -1029,6 +1078,8 @@ static const struct check_test tests[] = {
     TEST(huge_advice_gives_huge_pages),
     TEST(name_is_shown),
     TEST(remap_keeps_contents_and_offset),
+    TEST(resize_keeps_the_place_and_the_contents),
+    TEST(resize_takes_nobody_elses_addresses),
     TEST(remap_takes_any_part),
     TEST(remap_drops_what_is_not_kept),
     TEST(impossible_remap_changes_nothing),
