@@ -42,8 +42,8 @@ env_configure(struct buffer_env *env, const struct env_settings *settings)
 void
 env_prepare(struct buffer_env *env)
 {
-    if (!pool_is_frugal(env->pool))
-        pool_prepare(env->pool);
+    pool_clear(env->pool);
+    pool_prepare_first(env->pool);
 }
 
 size_t

@@ -50,7 +50,7 @@ void env_close(struct buffer_env *env);
 /* Buffers alive keep what they have. */
 void env_configure(struct buffer_env *env, const struct env_settings *settings);
 
-/* Sees to it that a reservation waits whose first pages are warm, where that costs nobody else. */
+/* Leaves the pool as an import should: with warm pages for the first buffer, and without addresses. */
 void env_prepare(struct buffer_env *env);
 
 /* Releases idle reservations; the bytes of memory that were in them. */

@@ -17,7 +17,7 @@
 #define ADDRESS_BUDGET ((size_t)1 << 30)
 #endif
 
-enum { MIB = 1 << 20, WARM_MINIMUM = 64 * 1024 };
+enum { MIB = 1 << 20 };
 
 #define SMALL_RESERVATION ((size_t)64 * MIB)
 #define MIDDLE_RESERVATION ((size_t)1024 * MIB)
@@ -30,10 +30,17 @@ pool_most_ranges(const struct pool *pool)
     return pool->info.max_mappings / 8;
 }
 
+/* Where addresses are limited, idle ones are kept from everybody else. */
+bool
+pool_keeps_any(const struct pool *pool)
+{
+    return pool->info.address_limit == VMEM_NO_LIMIT && pool->budget > 0;
+}
+
 bool
 pool_is_cheap(struct pool *pool, size_t size)
 {
-    if (pool->idle_count > 0)
+    if (pool->idle_count > 0 || pool->first.base != NULL)
         return true;
     if (pool->refused >= POOL_WORTH)
         return pool->live < POOL_SLOTS;
@@ -203,13 +210,28 @@ pop_idle(struct pool *pool, size_t slot)
     return idle.range;
 }
 
-void
-pool_clear(struct pool *pool)
+static void
+clear_idle(struct pool *pool)
 {
     while (pool->idle_count > 0) {
         struct range range = pop_idle(pool, pool->idle_count - 1);
         pool_discard(pool, &range);
     }
+}
+
+static void
+drop_first(struct pool *pool)
+{
+    if (pool->first.base != NULL)
+        (void)vmem_release(pool->first.base, pool->first.size);
+    pool->first.base = NULL;
+}
+
+void
+pool_clear(struct pool *pool)
+{
+    clear_idle(pool);
+    drop_first(pool);
 }
 
 void
@@ -221,13 +243,15 @@ pool_configure(struct pool *pool, const struct env_settings *settings)
     pool->prefault = settings->prefault;
     pool->low_latency = settings->low_latency;
     pool->attainable = (size_t)-1; /* what was refused before is asked for again */
-    pool_clear(pool);
+    clear_idle(pool);
+    if (!pool_keeps_any(pool))
+        drop_first(pool);
 }
 
 bool
 pool_relieve(struct pool *pool)
 {
-    bool any = pool->idle_count > 0;
+    bool any = pool->idle_count > 0 || pool->first.base != NULL;
     pool_clear(pool);
     return any;
 }
@@ -240,7 +264,7 @@ preferred_size_under_limit(const struct pool *pool)
     size_t budget = address_budget(pool);
     size_t left = budget > pool->live_bytes ? budget - pool->live_bytes : 0;
     size_t wanted = pool->reservation;
-    while (wanted > left / 2 && wanted > WARM_MINIMUM)
+    while (wanted > left / 2 && wanted > POOL_WARM)
         wanted /= 2;
     return wanted;
 }
@@ -318,7 +342,7 @@ decommit(struct range *range, size_t keep)
 static size_t
 free_of_charge(const struct pool *pool, size_t asked)
 {
-    return growth_round_up(asked > WARM_MINIMUM ? asked : WARM_MINIMUM, pool->info.page_size);
+    return growth_round_up(asked > POOL_WARM ? asked : POOL_WARM, pool->info.page_size);
 }
 
 static struct loan
@@ -346,7 +370,7 @@ lent_end(const struct pool *pool, const struct range *range, size_t kept)
     size_t warm = allowance(pool->loans.warm, pool->budget);
     if (loan.warm > warm) {
         size_t block = range_block_down(range, kept + warm);
-        size_t end = range->huge ? block : kept + growth_round_down(warm, WARM_MINIMUM);
+        size_t end = range->huge ? block : kept + growth_round_down(warm, POOL_WARM);
         return end > kept ? end : kept;
     }
     if (loan.discarded > allowance(pool->loans.discarded, pool->limit))
@@ -374,7 +398,7 @@ take_idle(struct pool *pool, size_t least, size_t asked, struct range *range)
     if (slot == POOL_SLOTS)
         return false;
     *range = pop_idle(pool, slot);
-    if (range->dirty > WARM_MINIMUM)
+    if (range->dirty > POOL_WARM)
         lend(pool, range, asked);
     return true;
 }
@@ -417,12 +441,26 @@ lead_of(const struct pool *pool, size_t size, const void *base)
 }
 
 static int
+reserve_aligned(const struct pool *pool, size_t size, size_t alignment, void **base)
+{
+    size_t granularity = pool->info.granularity;
+    return vmem_reserve_before(size, alignment, alignment > granularity ? granularity : 0, base);
+}
+
+static int
 try_reserve(const struct pool *pool, size_t size, bool lazy, void **base)
 {
-    size_t granularity = pool->info.granularity, alignment = alignment_for(pool, size);
     if (lazy)
-        return vmem_reserve_lazy(size, granularity, base);
-    return vmem_reserve_before(size, alignment, alignment > granularity ? granularity : 0, base);
+        return vmem_reserve_lazy(size, pool->info.granularity, base);
+    return reserve_aligned(pool, size, alignment_for(pool, size), base);
+}
+
+static void
+count_new(struct pool *pool, const struct range *range)
+{
+    pool->live++;
+    pool->live_lazy += range->lazy;
+    pool->live_bytes += range->size;
 }
 
 static int
@@ -436,10 +474,25 @@ reserve(struct pool *pool, size_t size, bool lazy, struct range *range)
         return error;
     *range = (struct range){.base = base, .size = size, .lead = lead_of(pool, size, base),
                             .lazy = lazy, .committed = lazy ? size : 0};
-    pool->live++;
-    pool->live_lazy += lazy;
-    pool->live_bytes += size;
+    count_new(pool, range);
     return 0;
+}
+
+/* The addresses behind the first range were free when it was made, and mostly are still. */
+static bool
+take_first(struct pool *pool, size_t size, struct range *range)
+{
+    struct range first = pool->first;
+    if (first.base == NULL || size < first.size || vmem_resize(first.base, first.size, size) != 0) {
+        drop_first(pool);
+        return false;
+    }
+    pool->first.base = NULL;
+    *range = first;
+    range->size = size;
+    range->lead = lead_of(pool, size, first.base);
+    count_new(pool, range);
+    return true;
 }
 
 /* Asks for less and less, down to what is needed. Each success raises what is tried next, so that
@@ -503,6 +556,8 @@ take_fresh(struct pool *pool, size_t least, struct range *range)
         return POOL_REFUSED;
     if (pool->live - pool->live_lazy >= pool_most_ranges(pool))
         return reserve_merging(pool, least, range);
+    if (take_first(pool, wanted, range))
+        return 0;
     return reserve_halving(pool, wanted, least, range);
 }
 
@@ -558,7 +613,7 @@ pool_enlarge(struct pool *pool, struct range *range, size_t kept, size_t least)
 static size_t
 lead_on_top(const struct range *range)
 {
-    return range->lead <= WARM_MINIMUM ? range->lead : 0;
+    return range->lead <= POOL_WARM ? range->lead : 0;
 }
 
 /* How much of a range may stay warm. */
@@ -574,7 +629,16 @@ warm_share(const struct pool *pool, const struct range *range)
     size_t blocks = range->huge ? range_block_down(range, left + lead) : 0;
     if (blocks >= GROWTH_COMMIT_BLOCK)
         return blocks;
-    return left < WARM_MINIMUM ? WARM_MINIMUM : growth_round_down(left, WARM_MINIMUM);
+    return left < POOL_WARM ? POOL_WARM : growth_round_down(left, POOL_WARM);
+}
+
+/* Nothing stands there. Where it fails, nothing will; and the advice goes with the pages. */
+static void
+decommit_unused(const struct range *range, size_t from)
+{
+    char *unused = range->base + from;
+    if (from < range->committed && vmem_decommit(unused, range->committed - from) == 0)
+        (void)vmem_advise_huge(unused, range->committed - from, true);
 }
 
 /* Offers what is past `keep` to the system. It is not worth it for small pages: taking them from the
@@ -587,12 +651,11 @@ discard(struct pool *pool, struct range *range, size_t keep)
     if (end > range_end(range))
         end = range_end(range);
     if (!range->huge || !pool->info.can_discard || pool_is_frugal(pool) ||
-        memory >= pool->limit || end > pool->limit - memory || end <= keep)
+        memory >= pool->limit || end - lead_on_top(range) > pool->limit - memory || end <= keep)
         return false;
     if (vmem_discard(range->base + keep, end - keep) != 0)
         return false;
-    if (end < range->committed) /* nothing stands there; where it fails, nothing will */
-        (void)vmem_decommit(range->base + end, range->committed - end);
+    decommit_unused(range, end);
     range->committed = keep;
     range->dirty = end;
     return true;
@@ -608,6 +671,15 @@ cool_down(struct pool *pool, struct range *range)
     return decommit(range, keep);
 }
 
+/* The last huge page is resident as a whole, whatever was written of it. */
+static void
+count_last_page(struct range *range)
+{
+    size_t end = range_round_up(range, range->dirty, GROWTH_COMMIT_BLOCK);
+    if (range->huge && range->dirty < range->committed)
+        range->dirty = end < range->committed ? end : range->committed;
+}
+
 /* What nobody has wanted for so long is not wanted. */
 static void
 drop_forgotten(struct pool *pool)
@@ -616,18 +688,11 @@ drop_forgotten(struct pool *pool)
         drop_idle(pool, 0);
 }
 
-/* Where addresses are limited, idle ones are kept from everybody else. */
-static bool
-keeps_any(const struct pool *pool)
-{
-    return pool->info.address_limit == VMEM_NO_LIMIT && pool->budget > 0;
-}
-
 static bool
 worth_keeping(const struct pool *pool, const struct range *range)
 {
     bool fits = pool->idle_count < POOL_SLOTS && range->size >= preferred_size(pool);
-    return !range->lazy && !range->exact && keeps_any(pool) && fits;
+    return !range->lazy && !range->exact && pool_keeps_any(pool) && fits;
 }
 
 void
@@ -636,6 +701,7 @@ pool_give(struct pool *pool, struct range *range)
     settle_all(pool, range);
     pool->given++;
     drop_forgotten(pool);
+    count_last_page(range);
     if (!worth_keeping(pool, range) || !cool_down(pool, range)) {
         pool_discard(pool, range);
         return;
@@ -648,7 +714,7 @@ pool_give(struct pool *pool, struct range *range)
 static void
 warm_up(const struct pool *pool, struct range *range)
 {
-    size_t end = growth_round_up(WARM_MINIMUM, pool->info.page_size);
+    size_t end = growth_round_up(POOL_WARM, pool->info.page_size);
     if (range->lazy || end > range->size || range->dirty >= end)
         return;
     if (range->committed < end) {
@@ -664,8 +730,39 @@ void
 pool_prepare(struct pool *pool)
 {
     struct range range;
-    if (!keeps_any(pool) || pool_take(pool, 1, &range) != 0)
+    if (!pool_keeps_any(pool) || pool_take(pool, 1, &range) != 0)
         return;
     warm_up(pool, &range);
     pool_give(pool, &range);
+}
+
+/* A short range with room for a long one behind it, and for others that come before that is taken: the
+ * system gives them the last addresses of a gap. */
+static int
+reserve_with_room(const struct pool *pool, struct range *range)
+{
+    void *base = NULL;
+    size_t size = growth_round_up(POOL_WARM, pool->info.granularity);
+    size_t room = growth_saturating_double(pool->reservation);
+    int error = reserve_aligned(pool, room, alignment_for(pool, pool->reservation), &base);
+    if (error != 0)
+        return error;
+    error = vmem_resize(base, room, size);
+    if (error != 0)
+        (void)vmem_release(base, room);
+    *range = (struct range){.base = base, .size = size};
+    return error;
+}
+
+void
+pool_prepare_first(struct pool *pool)
+{
+    struct range range;
+    if (!pool->info.can_populate || !pool_keeps_any(pool) || pool_is_frugal(pool) ||
+        pool->first.base != NULL || reserve_with_room(pool, &range) != 0)
+        return;
+    warm_up(pool, &range);
+    pool->first = range;
+    if (range.dirty == 0)
+        drop_first(pool);
 }

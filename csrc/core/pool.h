@@ -26,6 +26,7 @@
 enum {
     POOL_SLOTS = 64,
     POOL_PATIENCE = 1024, /* a range that waits while so many come goes */
+    POOL_WARM = 64 * 1024, /* how much of it stays warm at least while it waits */
     POOL_WORTH = 256 * 1024 /* bytes that had to go to the heap, after which a reservation pays */
 };
 
@@ -52,6 +53,8 @@ struct pool {
     size_t idle_bytes;  /* warm memory in idle ranges */
     size_t idle_discarded; /* memory in idle ranges that the system may take */
     size_t idle_count;
+    struct range first; /* warm pages for the first range that is taken, and no more addresses than
+                         * they need; `base` is NULL when it was */
     struct loan loans;  /* the sum over the ranges out with buffers */
     size_t given;       /* ranges given so far */
     size_t refused;     /* bytes of pool_is_cheap's refusals, up to POOL_WORTH */
@@ -63,7 +66,7 @@ enum { POOL_REFUSED = -1 };
 
 int pool_init(struct pool *pool, const struct env_settings *settings);
 
-/* Releases the idle ranges. Ranges still out stay valid; giving them back afterwards is fine. */
+/* Releases the idle ranges, and the pages for the first. Ranges still out stay valid; giving them back afterwards is fine. */
 void pool_clear(struct pool *pool);
 
 /* A range of at least `least` bytes, as much larger as the limits allow. 0, POOL_REFUSED, or the
@@ -91,7 +94,7 @@ void pool_give(struct pool *pool, struct range *range);
 
 /* Whether contents of `size` bytes, which the heap would do for as well, should have a range: an idle
  * one waits, or the process has few and would have used one more often enough. Who never fills more
- * than a buffer or two so need not pay for the first range. */
+ * than a buffer or two so need not pay for a cold range. */
 bool pool_is_cheap(struct pool *pool, size_t size);
 
 /* Releases the idle ranges because memory or addresses are short; whether there were any. */
@@ -102,6 +105,10 @@ void pool_configure(struct pool *pool, const struct env_settings *settings);
 
 /* Sees to it that a range waits whose first pages are warm, unless nothing is to wait. */
 void pool_prepare(struct pool *pool);
+
+/* Makes pages warm for the first range. It gets its addresses when it is taken: a process may limit
+ * them after it has imported the package, and never make a buffer. */
+void pool_prepare_first(struct pool *pool);
 
 /* Bytes that a buffer may keep committed past its contents after it shrank. */
 size_t pool_slack(const struct pool *pool);
@@ -114,6 +121,9 @@ void pool_probe(struct pool *pool);
 
 /* Whether the system pays for every committed page, or counts it against a limit. */
 bool pool_is_frugal(const struct pool *pool);
+
+/* Whether ranges may wait here at all. */
+bool pool_keeps_any(const struct pool *pool);
 
 /* How many ranges may be out before lazy ones are taken instead. */
 size_t pool_most_ranges(const struct pool *pool);

@@ -33,6 +33,7 @@ struct range {
     bool exact; /* asked for by size: not counted in the pool's share of addresses, never idle */
     bool lazy; /* accessible as a whole; its pages are never decommitted */
     bool huge; /* huge pages were asked for */
+    bool forbidden; /* they were refused, for some pages at least */
     bool advised; /* some pages may have that advice still, though others went with theirs */
 };
 

@@ -92,31 +92,37 @@ wants_huge(const struct buffer *b, size_t end)
 
 /* Advice may be refused, and then the buffer works with small pages. */
 static void
+set_huge(struct range *storage, bool huge)
+{
+    if (vmem_advise_huge(storage->base, storage->size, huge) != 0)
+        return;
+    storage->advised = storage->huge = huge;
+    storage->forbidden = !huge;
+}
+
+/* Who does without them has nothing against those that the last owner had. */
+static void
 advise_huge(struct buffer *b, size_t end)
 {
     struct range *storage = &b->rest->storage;
-    if (wants_huge(b, end) == storage->huge)
-        return;
-    if (vmem_advise_huge(storage->base, storage->size, !storage->huge) == 0)
-        storage->advised = storage->huge = !storage->huge;
+    bool wanted = wants_huge(b, end);
+    if (wanted != storage->huge && (wanted || refuses_huge(b)))
+        set_huge(storage, wanted);
 }
 
-/* Only then does the range carry advice that the next buffer could not tell. */
 static bool
-is_huge_forbidden(const struct buffer *b)
+gets_huge_unasked(const struct buffer *b)
 {
     const struct vmem_info *info = &b->env->pool->info;
-    return refuses_huge(b) && info->thp == VMEM_THP_ALWAYS && info->can_advise_huge;
+    return info->thp == VMEM_THP_ALWAYS && info->can_advise_huge;
 }
 
 /* A range from the pool may have been advised for another buffer. */
 static void
 forbid_huge(struct buffer *b)
 {
-    struct range *storage = &b->rest->storage;
-    if (refuses_huge(b) && (storage->advised || is_huge_forbidden(b)) &&
-        vmem_advise_huge(storage->base, storage->size, false) == 0)
-        storage->advised = storage->huge = false;
+    if (refuses_huge(b) && (b->rest->storage.advised || gets_huge_unasked(b)))
+        set_huge(&b->rest->storage, false);
 }
 
 /* Committing. */
@@ -218,14 +224,14 @@ storage_commit(struct buffer *b, size_t need)
 
 /* Giving up. */
 
-/* The next owner must not find this one's name or advice; and a long gap costs more to commit again
- * than a new range does. */
+/* The next owner must not find this one's name, or a refusal that it could not tell from the system's
+ * habit; and where much was given back at the front, nothing is warm that the pool would count so. */
 static bool
 is_worth_pooling(const struct buffer *b)
 {
-    const struct pool *pool = b->env->pool;
-    bool named = b->rest->name != NULL && pool->info.can_name;
-    return !named && !is_huge_forbidden(b) && b->rest->given_back <= pool->budget;
+    bool named = b->rest->name != NULL && b->env->pool->info.can_name;
+    bool forbidden = b->rest->storage.forbidden && gets_huge_unasked(b);
+    return !named && !forbidden && b->rest->given_back <= GROWTH_GIVE_BACK;
 }
 
 /* Commits the gap, and unprotects. */
@@ -365,7 +371,7 @@ adopt_range(struct buffer *b, const struct range *range)
     b->start = range->base;
     b->rest->storage = *range;
     b->rest->given_back = 0;
-    b->rest->populated = range->dirty;
+    b->rest->populated = growth_round_up(range->dirty, b->env->pool->info.page_size);
     b->rest->ordered = 0;
     rest_forget_tail(b->rest);
 }

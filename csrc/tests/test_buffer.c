@@ -1322,28 +1322,7 @@ static void released_buffers_refuse_everything(void)
 
 /* ---- huge pages, names, tracking ----------------------------------------------------------- */
 
-/* Whether the mapping around the address carries the flag (hg, nh) in the kernel's own listing. */
 #ifdef __linux__
-static bool has_flag(const char *address, const char *flag)
-{
-    char line[512];
-    bool inside = false;
-    bool found = false;
-    FILE *smaps = fopen("/proc/self/smaps", "r");
-    CHECK(smaps != NULL);
-    while (fgets(line, sizeof line, smaps) != NULL) {
-        unsigned long long start;
-        unsigned long long end;
-        if (sscanf(line, "%llx-%llx ", &start, &end) == 2) {
-            inside = start <= (uintptr_t)address && (uintptr_t)address < end;
-        } else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
-            found = strstr(line, flag) != NULL;
-        }
-    }
-    fclose(smaps);
-    return found;
-}
-
 static bool open_advised(struct buffer **b, enum buffer_huge huge)
 {
     *b = open_buffer();
@@ -1437,20 +1416,17 @@ static void a_shrunk_buffer_leaves_no_advice_to_the_next(void)
     close_buffer();
 }
 
-static void a_dropped_front_leaves_no_advice_to_the_next(void)
+/* Nothing is warm where the front was, so what waited would be worse than a new range. */
+static void a_range_without_its_front_does_not_wait(void)
 {
-    struct buffer *b;
-    if (!open_advised(&b, BUFFER_HUGE_ALWAYS)) {
-        close_buffer();
-        SKIP("no huge pages on this system");
+    struct buffer *b = open_buffer();
+    if (append_pattern(b, 10 * MIB, true) == BUFFER_OK && b->tier == BUFFER_RESERVED) {
+        buffer_drop_front(b, 5 * MIB);
+        CHECK(b->rest->given_back > 0);
+        buffer_free(b);
+        CHECK(fixture.env.pool->idle_count == 0 && fixture.env.pool->live == 0);
+        buffer_init(b, &fixture.env);
     }
-    CHECK(append_pattern(b, 10 * MIB, true) == BUFFER_OK);
-    buffer_drop_front(b, 5 * MIB);
-    const char *base = buffer_base(b);
-    CHECK(b->rest->given_back > 0);
-    begin_next_life(b, BUFFER_HUGE_NEVER);
-    buffer_promote(b, false);
-    CHECK(buffer_base(b) == base && !has_flag(base + 9 * MIB, " hg"));
     close_buffer();
 }
 
@@ -1466,6 +1442,40 @@ static void huge_never_forbids_where_all_are_huge(void)
     CHECK(has_flag(b->start, " nh"));
     buffer_free(b);
     CHECK(fixture.env.pool->idle_count == 0); /* or the next buffer would inherit it */
+    fixture_close(&fixture);
+}
+
+static void who_may_have_huge_pages_keeps_those_of_the_last_owner(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_ALWAYS)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    fixture.env.pool->info.thp = VMEM_THP_ALWAYS;
+    CHECK(append_pattern(b, 4 * MIB, true) == BUFFER_OK && b->rest->storage.huge);
+    const char *base = buffer_base(b);
+    begin_next_life(b, BUFFER_HUGE_AUTO);
+    CHECK(append_pattern(b, 12 * MIB, true) == BUFFER_OK);
+    CHECK(buffer_base(b) == base && !has_flag(base + 8 * MIB, " nh"));
+    close_buffer();
+}
+
+/* Low latency forbids them, and may be over by the time that the range is given up. */
+static void a_range_that_forbids_does_not_wait(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_AUTO)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    fixture.env.pool->info.thp = VMEM_THP_ALWAYS;
+    fixture.env.pool->low_latency = true;
+    buffer_promote(b, false);
+    CHECK(has_flag(b->start, " nh"));
+    fixture.env.pool->low_latency = false;
+    buffer_free(b);
+    CHECK(fixture.env.pool->idle_count == 0);
     fixture_close(&fixture);
 }
 
@@ -1770,7 +1780,7 @@ static struct buffer *open_second_hand(void)
     buffer_promote(b, false);
     /* A frugal system takes the memory back at once, and then there is nothing to hide. */
     if (!pool_is_frugal(fixture.env.pool)) {
-        CHECK(buffer_base(b) == base && b->rest->storage.dirty == 3 * MIB + 1);
+        CHECK(buffer_base(b) == base && b->rest->storage.dirty > 3 * MIB);
     }
     CHECK(buffer_check(b));
     CHECK(b->start[5] == 0);
@@ -2213,8 +2223,10 @@ static const struct check_test tests[] = {
     TEST(huge_never_does_not_ask),
     TEST(huge_never_takes_the_advice_off),
     TEST(a_shrunk_buffer_leaves_no_advice_to_the_next),
-    TEST(a_dropped_front_leaves_no_advice_to_the_next),
+    TEST(a_range_without_its_front_does_not_wait),
     TEST(huge_never_forbids_where_all_are_huge),
+    TEST(who_may_have_huge_pages_keeps_those_of_the_last_owner),
+    TEST(a_range_that_forbids_does_not_wait),
     TEST(advice_is_given_again_after_pages_went),
     TEST(a_front_of_less_than_a_huge_page_stays),
     TEST(remapped_ranges_are_advised_anew),

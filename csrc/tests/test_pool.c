@@ -375,10 +375,64 @@ static void past_the_limit_nothing_is_discarded(void)
 {
     struct range range;
     struct pool *pool = open_discarding(&range);
-    pool->limit = 12 * MIB - 1;
+    pool->limit = 11 * MIB;
     pool_give(pool, &range);
     CHECK(pool->idle_discarded == 0);
     CHECK(pool->idle[0].range.committed == 4 * MIB + pool->idle[0].range.lead);
+    close_pool();
+}
+
+/* The page before the huge ones comes on top, as it does of the budget. */
+static void what_just_fits_the_limit_is_discarded(void)
+{
+    struct range range;
+    struct pool *pool = open_pool(64 * MIB, 4 * MIB);
+    pool->limit = 12 * MIB;
+    range = take(pool, 1);
+    range.huge = true;
+    use(&range, 12 * MIB + range.lead);
+    pool_give(pool, &range);
+    CHECK(!pool->info.can_discard || pool->idle_discarded == 8 * MIB);
+    close_pool();
+}
+
+#ifdef __linux__
+/* What was committed and not used goes, and the next owner's huge pages must not go with it. */
+static void unused_pages_keep_their_advice(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 4 * MIB);
+    pool->limit = 64 * MIB;
+    struct range range = take(pool, 1);
+    if (!pool->info.can_advise_huge || !pool->info.can_discard) {
+        pool_give(pool, &range);
+        close_pool();
+        SKIP("no huge pages on this system");
+    }
+    CHECK(vmem_advise_huge(range.base, range.size, true) == 0);
+    range.huge = true;
+    use(&range, 12 * MIB);
+    size_t committed = 32 * MIB + range.lead;
+    CHECK(vmem_commit(range.base + range.committed, committed - range.committed) == 0);
+    range.committed = committed;
+    pool_give(pool, &range);
+    range = take(pool, 1);
+    CHECK(range.huge && range.dirty < 16 * MIB && has_flag(range.base + 24 * MIB, " hg"));
+    pool_discard(pool, &range);
+    close_pool();
+}
+#endif
+
+/* Of the last huge page one byte was written, and all of it is resident. */
+static void whole_huge_pages_are_counted(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range range = take(pool, 1);
+    range.huge = true;
+    use(&range, 8 * MIB + range.lead);
+    range.dirty = 6 * MIB + range.lead + 1;
+    size_t committed = range.committed;
+    pool_give(pool, &range);
+    CHECK(pool->idle_bytes == committed);
     close_pool();
 }
 
@@ -1146,13 +1200,13 @@ static void a_range_that_waits_is_warmed_up(void)
     struct range range = take(pool, 1);
     use(&range, 100);
     pool_give(pool, &range);
-    env_prepare(&fixture.env);
-    if (pool->info.address_limit == VMEM_NO_LIMIT && !pool_is_frugal(pool)) {
+    pool_prepare(pool);
+    if (pool_keeps_any(pool) && !pool_is_frugal(pool)) {
         CHECK(pool->idle_count == 1 && pool->idle[0].range.committed >= 64 * KIB);
         CHECK(!pool->info.can_populate || pool->idle_bytes >= 64 * KIB);
     }
     size_t waiting = pool->idle_bytes;
-    env_prepare(&fixture.env);
+    pool_prepare(pool);
     CHECK(pool->idle_bytes == waiting);
     close_pool();
 }
@@ -1160,8 +1214,100 @@ static void a_range_that_waits_is_warmed_up(void)
 static void nothing_is_prepared_that_may_not_wait(void)
 {
     struct pool *pool = open_pool(64 * MIB, 0);
-    env_prepare(&fixture.env);
+    pool_prepare(pool);
     CHECK(pool->idle_count == 0 && pool->live == 0);
+    close_pool();
+}
+
+/* False where none is made: nothing can be made warm, or nothing may wait. */
+static bool open_prepared(struct pool **pool)
+{
+    *pool = open_pool(64 * MIB, 16 * MIB);
+    env_prepare(&fixture.env);
+    bool may_wait = (*pool)->info.address_limit == VMEM_NO_LIMIT && !pool_is_frugal(*pool);
+    CHECK((*pool)->first.base == NULL || (may_wait && (*pool)->info.can_populate));
+    return (*pool)->first.base != NULL;
+}
+
+static void an_import_holds_warm_pages_and_no_addresses(void)
+{
+    struct pool *pool;
+    if (open_prepared(&pool)) {
+        CHECK(pool->first.size == growth_round_up(POOL_WARM, pool->info.granularity));
+        CHECK(pool->first.committed >= POOL_WARM && pool->first.dirty >= POOL_WARM);
+        const char *base = pool->first.base;
+        pool_prepare_first(pool);
+        CHECK(pool->first.base == base); /* one is enough */
+    }
+    CHECK(pool->live == 0 && pool->live_bytes == 0 && pool->idle_count == 0);
+    close_pool();
+}
+
+static void the_first_range_gets_its_addresses_where_it_is(void)
+{
+    struct pool *pool;
+    if (open_prepared(&pool)) {
+        const char *base = pool->first.base;
+        pool->refused = 0;
+        CHECK(pool_is_cheap(pool, 1) && pool->refused == 0);
+        struct range range = take(pool, 1);
+        CHECK(range.base == base && range.size == 64 * MIB && range.dirty >= POOL_WARM);
+        CHECK(pool->live == 1 && pool->live_bytes == 64 * MIB && pool->first.base == NULL);
+        use(&range, 8 * MIB);
+        pool_give(pool, &range);
+        CHECK(pool->idle_count == 1);
+    }
+    close_pool();
+}
+
+static void the_first_range_is_zeros_to_its_owner(void)
+{
+    struct pool *pool;
+    struct owner o;
+    (void)open_prepared(&pool);
+    owner_init(&o, &fixture);
+    CHECK(buffer_extend_zero(&o.b, 200 * KIB, true) == 0 && holds_zeros(o.b.start, 200 * KIB));
+    CHECK(buffer_check(&o.b));
+    buffer_free(&o.b);
+    close_pool();
+}
+
+/* Somebody has the addresses behind it. */
+static void the_first_range_may_have_to_be_another(void)
+{
+    struct pool *pool;
+    if (open_prepared(&pool)) {
+        size_t size = pool->first.size;
+        CHECK(vmem_resize(pool->first.base, size, 2 * size) == 0); /* one that the pool does not know */
+        char *behind = pool->first.base + size;
+        struct range range = take(pool, 1);
+        CHECK(range.size == 64 * MIB && range.committed == 0 && pool->first.base == NULL);
+        pool_discard(pool, &range);
+        CHECK(vmem_release(behind, size) == 0);
+    }
+    close_pool();
+}
+
+static void the_first_range_goes_where_none_may_wait(void)
+{
+    struct pool *pool;
+    struct env_settings settings = SETTINGS;
+    bool prepared = open_prepared(&pool);
+    env_configure(&fixture.env, &settings);
+    CHECK((pool->first.base != NULL) == prepared);
+    settings.budget = 0;
+    env_configure(&fixture.env, &settings);
+    CHECK(pool->first.base == NULL);
+    pool_prepare_first(pool);
+    CHECK(pool->first.base == NULL);
+    close_pool();
+}
+
+static void the_first_range_is_given_up_for_memory(void)
+{
+    struct pool *pool;
+    bool prepared = open_prepared(&pool);
+    CHECK(pool_relieve(pool) == prepared && pool->first.base == NULL && !pool_relieve(pool));
     close_pool();
 }
 
@@ -1399,6 +1545,11 @@ static const struct check_test tests[] = {
     TEST(discarded_pages_go_with_what_is_shrunk),
     TEST(small_pages_are_not_discarded),
     TEST(past_the_limit_nothing_is_discarded),
+    TEST(what_just_fits_the_limit_is_discarded),
+#ifdef __linux__
+    TEST(unused_pages_keep_their_advice),
+#endif
+    TEST(whole_huge_pages_are_counted),
     TEST(a_frugal_pool_discards_nothing),
     TEST(memory_goes_to_those_that_grow),
     TEST(what_waits_long_is_released),
@@ -1449,6 +1600,12 @@ static const struct check_test tests[] = {
     TEST(low_latency_keeps_a_range_ready),
     TEST(a_range_that_waits_is_warmed_up),
     TEST(nothing_is_prepared_that_may_not_wait),
+    TEST(an_import_holds_warm_pages_and_no_addresses),
+    TEST(the_first_range_gets_its_addresses_where_it_is),
+    TEST(the_first_range_is_zeros_to_its_owner),
+    TEST(the_first_range_may_have_to_be_another),
+    TEST(the_first_range_goes_where_none_may_wait),
+    TEST(the_first_range_is_given_up_for_memory),
     TEST(configuring_forgets_refusals),
     TEST(facts_are_told),
     TEST(settings_have_names),

@@ -126,3 +126,39 @@ def test_a_limit_set_later_is_seen(option: str) -> None:
         assert view[0] == 120 and len(early) == 1_000_004
         """,
     )
+
+
+def test_a_limit_set_after_the_import_leaves_the_program_its_addresses() -> None:
+    """Whoever imports the package and makes no buffer holds next to no addresses."""
+    done = run_child(
+        """
+        import resource
+        import growable
+
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        block = bytearray(100 << 20)
+        buffer = growable.Buffer(b"x" * 1000)
+        view = memoryview(buffer)
+        buffer += bytes(1 << 20)
+        print(len(view), len(buffer), len(block))
+        """
+    )
+    assert done.stdout.split() == ["1000", str(1000 + (1 << 20)), str(100 << 20)]
+
+
+def test_the_first_buffer_grows_as_far_as_the_next() -> None:
+    """It gets its addresses later than its first pages, and no fewer."""
+    done = run_child(
+        """
+        import growable
+
+        first, second = growable.Buffer(), growable.Buffer()
+        for buffer in (first, second):
+            while len(buffer) < 200_000:
+                buffer += bytes(1000)
+        print(first.capacity == second.capacity, first.capacity >> 20)
+        """
+    )
+    same, mebibytes = done.stdout.split()
+    assert same == "True"
+    assert int(mebibytes) >= 1023
