@@ -63,3 +63,13 @@ def test_what_a_policy_gains() -> None:
 @pytest.mark.parametrize("times", [{REFERENCE: [1.0]}, {REFERENCE: [1.0], OURS: [1.0]}])
 def test_no_policy_was_measured(times: dict[str, list[float]]) -> None:
     assert list(tables.policies([cell(0, times)])) == []
+
+
+def test_what_stays_resident() -> None:
+    series = [(0, 0), (1, 3 << 20), (2, 1 << 20)]
+    row = {"total": 2 << 20, "chunk": KIB, "contestants": {OURS: {"series": series}}}
+    text = "\n".join(tables.resident([row]))
+    assert "around a fill of 2 MiB by 1 KiB" in text
+    assert "| Buffer |" in text
+    assert "3 MiB" in text
+    assert "1 MiB" in text

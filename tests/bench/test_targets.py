@@ -70,11 +70,13 @@ def test_a_ratio(ours: int, verdict: str, stretch: bool) -> None:
 def test_the_worst_of_several_counts() -> None:
     cells = [
         cell("steady", 64 * MIB, chunk, {REFERENCE: 400, OURS: ours})
-        for chunk, ours in ((16, 400), (4 * KIB, 50), (64 * KIB, 80))
+        for chunk, ours in ((16, 400), (4 * KIB, 50), (64 * KIB, 80), (MIB, 40))
     ]
     row = found({"cells": cells}, "64 MiB, steady")
     assert (row["figure"], row["verdict"]) == (5, "met")
-    assert row["of"] == "steady, 64 MiB by 64 KiB"
+    assert row["of"] == "steady, 64 MiB by 64 KiB; 3 of 3 cells"
+    row = found({"cells": cells[:3]}, "64 MiB, steady")
+    assert (row["figure"], row["verdict"]) == (5, "not measured")
 
 
 def every_cell(ours: int) -> list[Any]:
@@ -171,7 +173,7 @@ def test_lives_and_live_buffers() -> None:
     }
     assert found(document, "16 bytes + destroy")["verdict"] == "met"
     assert found(document, "memoryview + destroy")["verdict"] == "not met"
-    assert found(document, "buffers: time")["figure"] == round(100 / 105, 3)
+    assert found(document, "buffers: bytearray's time")["figure"] == round(100 / 105, 3)
     assert found(document, "buffers: bytes")["figure"] == 1.8
 
 

@@ -284,7 +284,7 @@ def test_plots(tmp_path: Path) -> None:
         "set": "some",
         "latency": [measure.measure_latency(Appends(1 << 18, 1 << 10, BOTH), SMOKE, note)],
         "cells": [
-            row
+            {"run": 0, **row}
             for total in (1 << 14, 1 << 16)
             for row in measure.measure_cell(Cell("first", total, 1 << 10, BOTH), SMOKE, note)
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import growable
 from growable.bench.contestants import versions
 
 __all__ = ["describe", "load"]
+
+_OPTIMISATIONS = {"PGO": "--enable-optimizations", "LTO": "--with-lto"}
 
 
 def describe() -> dict[str, Any]:
@@ -21,6 +24,7 @@ def describe() -> dict[str, Any]:
     return {
         "growable": found["version"],
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python_build": _build(),
         "packages": versions(),
         "system": f"{platform.system()} {_release()} {platform.machine()}",
         "libc": " ".join(platform.libc_ver()).strip(),
@@ -42,6 +46,13 @@ def load() -> float | None:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):
         return None
+
+
+def _build() -> str:
+    # What bytearray was compiled with. The other arguments are folders.
+    arguments = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    found = [name for name, option in _OPTIMISATIONS.items() if option in arguments]
+    return f"built with {' and '.join(found)}" if found else "built without PGO and LTO"
 
 
 def _release() -> str:

@@ -83,14 +83,14 @@ class _Backed:
     """Sees to it that first lives are on memory that the host of a virtual machine has backed.
 
     It may take free memory back within a second or two, and then the first touch of a huge page
-    takes milliseconds instead of a tenth of one. So a process of its own touches as much as a life
-    needs, keeps it while the life's process starts, and gives it back at the last moment.
+    takes milliseconds instead of a tenth of one. So a process of its own touches as much as any
+    life needs, keeps it while the life's process starts, and gives it back at the last moment.
     """
 
     def __init__(self, stack: ExitStack, total: int, plan: Plan) -> None:
         self._holder: Runner | None = None
         if plan.warm_up and total >= WARM_FROM:
-            size = total + total // 4
+            size = 2 * total + total // 4  # some keep two copies for a while
             available = available_memory()
             if available is not None:
                 size = min(size, available // 2)

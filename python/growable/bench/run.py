@@ -230,10 +230,9 @@ def _warm_up(plan: Plan) -> str:
         f"before anything was timed a process touched {size_text(size)} (or three quarters of what "
         "was available) in huge and in small pages and gave it back, and so for twice the total "
         f"before each steady state from {size_text(measure.WARM_FROM)}; before each first life "
-        "from there on one touched "
-        "a quarter more than the total and gave it back when the one to be timed was ready: the "
-        "first touch of a page that a virtual machine's host has not backed costs several times as "
-        "much, and whom it hits is chance"
+        "from there on one touched twice the total and a quarter in huge pages and gave it back "
+        "when the one to be timed was ready: the first touch of a page that a virtual machine's "
+        "host has not backed costs several times as much, and whom it hits is chance"
     )
 
 

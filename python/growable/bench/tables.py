@@ -18,7 +18,7 @@ from growable.bench.measure import ratio_between
 from growable.bench.plan import POLICIES
 from growable.cli.report import size_text, time_text
 
-__all__ = ["markdown", "policies", "slower", "targets_table"]
+__all__ = ["markdown", "policies", "resident", "slower", "targets_table"]
 
 Document: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Mapping[str, Any]
@@ -43,12 +43,19 @@ def _lines(document: Document) -> Iterator[str]:
     if document["set"] in ("short", "full"):
         yield "## Targets"
         yield ""
+        yield (
+            "Where no peer is named the ratio is bytearray's time by Buffer's. A target below 1 "
+            "in time, or above 1 in memory, says how much Buffer may lose there. 'Not measured' is "
+            "also said of what was measured in part."
+        )
+        yield ""
         yield from targets_table(document["targets"])
         yield ""
     for mode, title in _MODES.items():
         rows = [row for row in _first_run(document) if row["mode"] == mode]
         if rows:
             yield from _cells(title, rows)
+    yield from resident(document["memory"])
     yield from slower(document["cells"])
     yield from policies(document["cells"])
     for row in document["latency"]:
@@ -84,7 +91,8 @@ def _machine(document: Document) -> Iterator[str]:
     begun, ended = (
         "?" if load is None else f"{load:.2f}" for load in (document["load"], document["load_end"])
     )
-    yield f"* growable {found['growable']}, {found['python']}" + (packages and f", {packages}")
+    python = f"{found['python']} {found['python_build']}"
+    yield f"* growable {found['growable']}, {python}" + (packages and f", {packages}")
     yield f"* {found['system']}" + (found["libc"] and f", {found['libc']}")
     yield (
         f"* {kind}{found['processors']} processors ({found['processor'] or 'unknown'}), "
@@ -101,8 +109,9 @@ def _machine(document: Document) -> Iterator[str]:
     yield (
         "Read ratios, never times. A ratio is bytearray's time by the other's, round by round: "
         "above 1 the other is faster. What is shown is the median, for Buffer with the middle "
-        "half of the rounds; samples and extremes are in the JSON document. Every result was "
-        "compared with what went in."
+        "half of the rounds; samples and extremes are in the JSON document. The tables of cells "
+        "are of the first run. Every result was compared with what went in, beyond 256 MiB in "
+        "places."
     )
     yield ""
 
@@ -161,6 +170,25 @@ def _cells(title: str, rows: Sequence[Row]) -> Iterator[str]:
     yield ""
     yield from _figures(rows, "peak_over_payload", "Peak memory over payload", "{:.2f}")
     yield from _figures(rows, "page_faults", "Page faults a fill", "{:,.0f}")
+
+
+def resident(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what stayed resident: a pool's memory is kept, a heap's is given back."""
+    for row in rows:
+        yield f"## Resident memory around a fill of {_size(row)} by {size_text(row['chunk'])}"
+        yield ""
+        yield from table(
+            ["", "most seen", "after it was destroyed"],
+            (
+                [
+                    name,
+                    size_text(max(taken for _, taken in found["series"])),
+                    size_text(max(0, found["series"][-1][1])),
+                ]
+                for name, found in row["contestants"].items()
+            ),
+        )
+        yield ""
 
 
 def _first_run(document: Document) -> list[Row]:
