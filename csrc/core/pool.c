@@ -167,6 +167,14 @@ pool_discard(struct pool *pool, struct range *range)
     memset(range, 0, sizeof *range);
 }
 
+/* Asked for, or given to everybody. */
+static bool
+has_huge_pages(const struct pool *pool, const struct range *range)
+{
+    bool given = pool->info.thp == VMEM_THP_ALWAYS && pool->info.can_advise_huge;
+    return range->huge || (given && !range->forbidden);
+}
+
 static size_t
 discarded_bytes(const struct range *range)
 {
@@ -370,7 +378,7 @@ lent_end(const struct pool *pool, const struct range *range, size_t kept)
     size_t warm = allowance(pool->loans.warm, pool->budget);
     if (loan.warm > warm) {
         size_t block = range_block_down(range, kept + warm);
-        size_t end = range->huge ? block : kept + growth_round_down(warm, POOL_WARM);
+        size_t end = has_huge_pages(pool, range) ? block : kept + growth_round_down(warm, POOL_WARM);
         return end > kept ? end : kept;
     }
     if (loan.discarded > allowance(pool->loans.discarded, pool->limit))
@@ -543,6 +551,8 @@ take_fresh(struct pool *pool, size_t least, struct range *range)
 {
     least = growth_round_up(least, pool->info.granularity);
     pool->query_limits(&pool->info);
+    if (!pool_keeps_any(pool))
+        pool_clear(pool); /* what was idle before the limit was set */
     if (is_data_short(pool))
         return POOL_REFUSED;
     size_t wanted = preferred_size(pool);
@@ -626,7 +636,7 @@ warm_share(const struct pool *pool, const struct range *range)
         left = 0; /* what stands idle here is missing elsewhere in the program */
     else if (range->dirty <= left + lead)
         return range_end(range);
-    size_t blocks = range->huge ? range_block_down(range, left + lead) : 0;
+    size_t blocks = has_huge_pages(pool, range) ? range_block_down(range, left + lead) : 0;
     if (blocks >= GROWTH_COMMIT_BLOCK)
         return blocks;
     return left < POOL_WARM ? POOL_WARM : growth_round_down(left, POOL_WARM);
@@ -637,7 +647,7 @@ static void
 decommit_unused(const struct range *range, size_t from)
 {
     char *unused = range->base + from;
-    if (from < range->committed && vmem_decommit(unused, range->committed - from) == 0)
+    if (from < range->committed && vmem_decommit(unused, range->committed - from) == 0 && range->huge)
         (void)vmem_advise_huge(unused, range->committed - from, true);
 }
 
@@ -650,7 +660,7 @@ discard(struct pool *pool, struct range *range, size_t keep)
     size_t memory = pool->idle_bytes + pool->idle_discarded;
     if (end > range_end(range))
         end = range_end(range);
-    if (!range->huge || !pool->info.can_discard || pool_is_frugal(pool) ||
+    if (!has_huge_pages(pool, range) || !pool->info.can_discard || pool_is_frugal(pool) ||
         memory >= pool->limit || end - lead_on_top(range) > pool->limit - memory || end <= keep)
         return false;
     if (vmem_discard(range->base + keep, end - keep) != 0)
@@ -673,10 +683,10 @@ cool_down(struct pool *pool, struct range *range)
 
 /* The last huge page is resident as a whole, whatever was written of it. */
 static void
-count_last_page(struct range *range)
+count_last_page(const struct pool *pool, struct range *range)
 {
     size_t end = range_round_up(range, range->dirty, GROWTH_COMMIT_BLOCK);
-    if (range->huge && range->dirty < range->committed)
+    if (has_huge_pages(pool, range) && range->dirty < range->committed)
         range->dirty = end < range->committed ? end : range->committed;
 }
 
@@ -701,7 +711,7 @@ pool_give(struct pool *pool, struct range *range)
     settle_all(pool, range);
     pool->given++;
     drop_forgotten(pool);
-    count_last_page(range);
+    count_last_page(pool, range);
     if (!worth_keeping(pool, range) || !cool_down(pool, range)) {
         pool_discard(pool, range);
         return;
@@ -743,8 +753,9 @@ reserve_with_room(const struct pool *pool, struct range *range)
 {
     void *base = NULL;
     size_t size = growth_round_up(POOL_WARM, pool->info.granularity);
-    size_t room = growth_saturating_double(pool->reservation);
-    int error = reserve_aligned(pool, room, alignment_for(pool, pool->reservation), &base);
+    size_t wanted = preferred_size(pool);
+    size_t room = growth_round_up(wanted > size ? 2 * wanted : 2 * size, pool->info.granularity);
+    int error = reserve_aligned(pool, room, alignment_for(pool, wanted), &base);
     if (error != 0)
         return error;
     error = vmem_resize(base, room, size);

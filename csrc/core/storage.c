@@ -225,13 +225,13 @@ storage_commit(struct buffer *b, size_t need)
 /* Giving up. */
 
 /* The next owner must not find this one's name, or a refusal that it could not tell from the system's
- * habit; and where much was given back at the front, nothing is warm that the pool would count so. */
+ * habit; and less should be missing at the front, which is committed again, than is warm behind it. */
 static bool
 is_worth_pooling(const struct buffer *b)
 {
     bool named = b->rest->name != NULL && b->env->pool->info.can_name;
     bool forbidden = b->rest->storage.forbidden && gets_huge_unasked(b);
-    return !named && !forbidden && b->rest->given_back <= GROWTH_GIVE_BACK;
+    return !named && !forbidden && b->rest->given_back <= b->rest->storage.dirty / 2;
 }
 
 /* Commits the gap, and unprotects. */
@@ -536,6 +536,18 @@ storage_promote_quickly(struct buffer *b, size_t need, bool retire)
 
 /* Sliding and giving back. */
 
+/* The advice goes with the pages. That huge ones are wanted is said again when they are committed; that
+ * they are not has to hold. */
+static int
+decommit_from(const struct range *storage, size_t from)
+{
+    size_t size = range_end(storage) - from;
+    int error = vmem_decommit(storage->base + from, size);
+    if (error == 0 && storage->forbidden)
+        (void)vmem_advise_huge(storage->base + from, size, false);
+    return error;
+}
+
 static void
 slide_in_block(struct buffer *b)
 {
@@ -567,7 +579,7 @@ slide_in_range(struct buffer *b)
     open_all(b);
     poison_open(storage->base, storage->base + b->length + 1);
     memmove(storage->base, b->start, b->length + 1);
-    int error = hole ? vmem_decommit(storage->base + front, range_end(storage) - front) : 0;
+    int error = hole ? decommit_from(storage, front) : 0;
     if (error != 0) {
         /* Nothing was lost: the contents still stand where they stood. */
         (void)vmem_decommit(storage->base, front);
@@ -605,7 +617,7 @@ storage_decommit_tail(struct buffer *b, size_t end)
         return;
     populate_stop(b);
     open_all(b);
-    if (vmem_decommit(storage->base + end, range_end(storage) - end) == 0) {
+    if (decommit_from(storage, end) == 0) {
         storage->committed = end;
         storage->huge = false; /* the advice went with the pages; a later commit gives it again */
         if (storage->dirty > end)

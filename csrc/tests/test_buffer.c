@@ -1416,12 +1416,29 @@ static void a_shrunk_buffer_leaves_no_advice_to_the_next(void)
     close_buffer();
 }
 
-/* Nothing is warm where the front was, so what waited would be worse than a new range. */
-static void a_range_without_its_front_does_not_wait(void)
+static void a_dropped_front_leaves_no_advice_to_the_next(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_ALWAYS)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    CHECK(append_pattern(b, 10 * MIB, true) == BUFFER_OK);
+    buffer_drop_front(b, 5 * MIB);
+    const char *base = buffer_base(b);
+    CHECK(b->rest->given_back > 0);
+    begin_next_life(b, BUFFER_HUGE_NEVER);
+    buffer_promote(b, false);
+    CHECK(buffer_base(b) == base && !has_flag(base + 9 * MIB, " hg"));
+    close_buffer();
+}
+
+/* More is missing than is warm. */
+static void a_range_without_most_of_it_does_not_wait(void)
 {
     struct buffer *b = open_buffer();
     if (append_pattern(b, 10 * MIB, true) == BUFFER_OK && b->tier == BUFFER_RESERVED) {
-        buffer_drop_front(b, 5 * MIB);
+        buffer_drop_front(b, 9 * MIB);
         CHECK(b->rest->given_back > 0);
         buffer_free(b);
         CHECK(fixture.env.pool->idle_count == 0 && fixture.env.pool->live == 0);
@@ -1458,6 +1475,23 @@ static void who_may_have_huge_pages_keeps_those_of_the_last_owner(void)
     begin_next_life(b, BUFFER_HUGE_AUTO);
     CHECK(append_pattern(b, 12 * MIB, true) == BUFFER_OK);
     CHECK(buffer_base(b) == base && !has_flag(base + 8 * MIB, " nh"));
+    close_buffer();
+}
+
+static void who_forbids_huge_pages_does_so_after_pages_went(void)
+{
+    struct buffer *b;
+    if (!open_advised(&b, BUFFER_HUGE_NEVER)) {
+        close_buffer();
+        SKIP("no huge pages on this system");
+    }
+    fixture.env.pool->info.thp = VMEM_THP_ALWAYS;
+    buffer_promote(b, false);
+    CHECK(append_pattern(b, 16 * MIB, true) == BUFFER_OK);
+    buffer_truncate(b, 100);
+    CHECK(b->rest->storage.committed < 8 * MIB);
+    CHECK(append_pattern(b, 12 * MIB, true) == BUFFER_OK);
+    CHECK(has_flag(buffer_base(b) + 10 * MIB, " nh"));
     close_buffer();
 }
 
@@ -2223,9 +2257,11 @@ static const struct check_test tests[] = {
     TEST(huge_never_does_not_ask),
     TEST(huge_never_takes_the_advice_off),
     TEST(a_shrunk_buffer_leaves_no_advice_to_the_next),
-    TEST(a_range_without_its_front_does_not_wait),
+    TEST(a_dropped_front_leaves_no_advice_to_the_next),
+    TEST(a_range_without_most_of_it_does_not_wait),
     TEST(huge_never_forbids_where_all_are_huge),
     TEST(who_may_have_huge_pages_keeps_those_of_the_last_owner),
+    TEST(who_forbids_huge_pages_does_so_after_pages_went),
     TEST(a_range_that_forbids_does_not_wait),
     TEST(advice_is_given_again_after_pages_went),
     TEST(a_front_of_less_than_a_huge_page_stays),

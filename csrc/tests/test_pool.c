@@ -18,6 +18,9 @@ static struct pool *open_pool(size_t reservation, size_t budget)
     fixture_open_with(&fixture, reservation, budget);
     /* Systems that pay for each committed page keep less; those tests ask for it themselves. */
     fixture.env.pool->info.overcommit = VMEM_OVERCOMMIT_HEURISTIC;
+    /* And where huge pages are given unasked, a range need not say that it has some. */
+    if (fixture.env.pool->info.thp == VMEM_THP_ALWAYS)
+        fixture.env.pool->info.thp = VMEM_THP_ADVISED;
     return fixture.env.pool;
 }
 
@@ -433,6 +436,30 @@ static void whole_huge_pages_are_counted(void)
     size_t committed = range.committed;
     pool_give(pool, &range);
     CHECK(pool->idle_bytes == committed);
+    close_pool();
+}
+
+/* Nobody has to ask for them there. */
+static void huge_pages_that_all_get_are_discarded_too(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    range.huge = false;
+    pool->info.thp = VMEM_THP_ALWAYS;
+    bool can = pool->info.can_discard && pool->info.can_advise_huge;
+    pool_give(pool, &range);
+    CHECK((pool->idle_discarded > 0) == can);
+    close_pool();
+}
+
+static void a_limit_that_is_seen_clears_what_waits(void)
+{
+    struct pool *pool = open_pool(64 * MIB, 16 * MIB);
+    struct range a = take(pool, 1), b;
+    pool_give(pool, &a);
+    pool->info.address_limit = (size_t)8 << 30;
+    CHECK(pool_take(pool, 128 * MIB, &b) == 0 && pool->idle_count == 0);
+    pool_discard(pool, &b);
     close_pool();
 }
 
@@ -1546,6 +1573,8 @@ static const struct check_test tests[] = {
     TEST(small_pages_are_not_discarded),
     TEST(past_the_limit_nothing_is_discarded),
     TEST(what_just_fits_the_limit_is_discarded),
+    TEST(huge_pages_that_all_get_are_discarded_too),
+    TEST(a_limit_that_is_seen_clears_what_waits),
 #ifdef __linux__
     TEST(unused_pages_keep_their_advice),
 #endif
