@@ -1,7 +1,8 @@
 """Memory in huge pages: a Buffer whose contents fill them needs no other one for the byte past its end.
 
 The one thing a reader would get wrong: the system may be short of huge pages. So their number is only
-looked at where a mapping without any Buffer got all that it wanted.
+looked at where a mapping without any Buffer got all that it wanted. And a reservation's first 64 KiB were
+warm, in small pages, before anybody asked for huge ones.
 """
 
 from __future__ import annotations
@@ -74,7 +75,6 @@ def test_whole_huge_pages_need_no_other(huge_pages: str | bool, lives: int) -> N
     assert resident <= 64 * MIB + (16 << 10), resident
     if can_have(64 * MIB):
         assert huge >= 62 * MIB, huge
-        assert huge == 64 * MIB or {huge_pages!r} == "auto" or {lives} > 1, huge
     """
     )
 
@@ -104,6 +104,6 @@ def test_a_buffer_that_moves_keeps_them() -> None:
     resident, huge = behind(b)
     assert resident <= 96 * MIB + (16 << 10), resident
     if can_have(96 * MIB):
-        assert huge >= 94 * MIB, huge
+        assert huge >= 92 * MIB, huge  # but for the block that was moved, and the first
     """
     )
