@@ -30,6 +30,12 @@ pool_most_ranges(const struct pool *pool)
     return pool->info.max_mappings / 8;
 }
 
+bool
+pool_gives_huge_unasked(const struct pool *pool)
+{
+    return pool->info.thp == VMEM_THP_ALWAYS && pool->info.can_advise_huge;
+}
+
 /* Where addresses are limited, idle ones are kept from everybody else. */
 bool
 pool_keeps_any(const struct pool *pool)
@@ -37,10 +43,16 @@ pool_keeps_any(const struct pool *pool)
     return pool->info.address_limit == VMEM_NO_LIMIT && pool->budget > 0;
 }
 
+static bool
+has_any(const struct pool *pool)
+{
+    return pool->idle_count > 0 || pool->first.base != NULL;
+}
+
 bool
 pool_is_cheap(struct pool *pool, size_t size)
 {
-    if (pool->idle_count > 0 || pool->first.base != NULL)
+    if (has_any(pool))
         return true;
     if (pool->refused >= POOL_WORTH)
         return pool->live < POOL_SLOTS;
@@ -171,8 +183,7 @@ pool_discard(struct pool *pool, struct range *range)
 static bool
 has_huge_pages(const struct pool *pool, const struct range *range)
 {
-    bool given = pool->info.thp == VMEM_THP_ALWAYS && pool->info.can_advise_huge;
-    return range->huge || (given && !range->forbidden);
+    return range->huge || (pool_gives_huge_unasked(pool) && !range->forbidden);
 }
 
 static size_t
@@ -259,7 +270,7 @@ pool_configure(struct pool *pool, const struct env_settings *settings)
 bool
 pool_relieve(struct pool *pool)
 {
-    bool any = pool->idle_count > 0 || pool->first.base != NULL;
+    bool any = has_any(pool);
     pool_clear(pool);
     return any;
 }

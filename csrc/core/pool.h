@@ -66,7 +66,8 @@ enum { POOL_REFUSED = -1 };
 
 int pool_init(struct pool *pool, const struct env_settings *settings);
 
-/* Releases the idle ranges, and the pages for the first. Ranges still out stay valid; giving them back afterwards is fine. */
+/* Releases the idle ranges, and the pages for the first. Ranges still out stay valid; giving them back
+ * afterwards is fine. */
 void pool_clear(struct pool *pool);
 
 /* A range of at least `least` bytes, as much larger as the limits allow. 0, POOL_REFUSED, or the
@@ -121,6 +122,9 @@ void pool_probe(struct pool *pool);
 
 /* Whether the system pays for every committed page, or counts it against a limit. */
 bool pool_is_frugal(const struct pool *pool);
+
+/* Whether the system gives huge pages to everybody, and advice can keep it from that. */
+bool pool_gives_huge_unasked(const struct pool *pool);
 
 /* Whether ranges may wait here at all. */
 bool pool_keeps_any(const struct pool *pool);

@@ -110,18 +110,11 @@ advise_huge(struct buffer *b, size_t end)
         set_huge(storage, wanted);
 }
 
-static bool
-gets_huge_unasked(const struct buffer *b)
-{
-    const struct vmem_info *info = &b->env->pool->info;
-    return info->thp == VMEM_THP_ALWAYS && info->can_advise_huge;
-}
-
 /* A range from the pool may have been advised for another buffer. */
 static void
 forbid_huge(struct buffer *b)
 {
-    if (refuses_huge(b) && (b->rest->storage.advised || gets_huge_unasked(b)))
+    if (refuses_huge(b) && (b->rest->storage.advised || pool_gives_huge_unasked(b->env->pool)))
         set_huge(&b->rest->storage, false);
 }
 
@@ -229,8 +222,9 @@ storage_commit(struct buffer *b, size_t need)
 static bool
 is_worth_pooling(const struct buffer *b)
 {
-    bool named = b->rest->name != NULL && b->env->pool->info.can_name;
-    bool forbidden = b->rest->storage.forbidden && gets_huge_unasked(b);
+    const struct pool *pool = b->env->pool;
+    bool named = b->rest->name != NULL && pool->info.can_name;
+    bool forbidden = b->rest->storage.forbidden && pool_gives_huge_unasked(pool);
     return !named && !forbidden && b->rest->given_back <= b->rest->storage.dirty / 2;
 }
 
