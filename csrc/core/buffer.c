@@ -12,7 +12,7 @@
 #include "populate.h"
 #include "storage.h"
 
-void
+HOT void
 buffer_free(struct buffer *b)
 {
     storage_free(b);
@@ -119,7 +119,7 @@ fits_after_slide(const struct buffer *b, size_t need)
     return need < buffer_size(b) && buffer_offset(b) > b->length;
 }
 
-static int
+static HOT int
 make_room(struct buffer *b, size_t need)
 {
     int error = fits_after_slide(b, need) ? storage_slide(b)
@@ -129,7 +129,7 @@ make_room(struct buffer *b, size_t need)
     return storage_relocate(b, need, STORAGE_BY_SIZE, false);
 }
 
-int
+HOT int
 buffer_grow(struct buffer *b, size_t extra, bool movable)
 {
     int error = check_state(b);

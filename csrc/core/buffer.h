@@ -41,6 +41,7 @@
 
 #include "copy.h"
 #include "env.h"
+#include "hot.h"
 #include "poison.h"
 #include "rest.h"
 

@@ -10,7 +10,7 @@
 #include "pool.h"
 #include "populate.h"
 
-int
+HOT int
 storage_fail(struct buffer *b, enum buffer_error error, size_t size, int system_error)
 {
     b->env->failed_size = size;
@@ -33,7 +33,7 @@ notify_gone(const struct buffer_env *env, const struct range *storage)
         env->committed(env->context, storage->base, 0);
 }
 
-void
+HOT void
 storage_refresh(struct buffer *b)
 {
     size_t offset = buffer_offset(b), limit = buffer_accessible(b) - offset - 1;
@@ -254,7 +254,7 @@ give_up_range(struct buffer *b)
     b->rest->given_back = 0; /* of the range nothing is known any more */
 }
 
-static void
+static HOT void
 give_up(struct buffer *b)
 {
     open_all(b);
@@ -264,7 +264,7 @@ give_up(struct buffer *b)
         b->env->free(b->env->context, b->heap.base);
 }
 
-void
+HOT void
 storage_free(struct buffer *b)
 {
     give_up(b);
@@ -298,7 +298,7 @@ adopt_block(struct buffer *b, char *block, size_t size)
 }
 
 /* For most buffers the first move, since they outgrew the owner's object, and the last. */
-static int
+static HOT int
 move_to_block(struct buffer *b, size_t need)
 {
     size_t size;
@@ -318,7 +318,7 @@ move_to_block(struct buffer *b, size_t need)
 }
 
 /* The allocator may grow the block where it stands, or remap it. */
-static int
+static HOT int
 reallocate(struct buffer *b, size_t need)
 {
     storage_take_back_tail(b);
@@ -448,7 +448,7 @@ belongs_on_heap(const struct buffer *b, size_t need)
     return need < BUFFER_PROMOTE_SURELY_AT && !pool_is_cheap(pool, need);
 }
 
-static int
+static HOT int
 relocate_to_heap(struct buffer *b, size_t need)
 {
     return b->tier == BUFFER_HEAP ? reallocate(b, need) : move_to_block(b, need);
@@ -471,7 +471,7 @@ relocate_to_range(struct buffer *b, size_t need, bool retire)
     return error;
 }
 
-int
+HOT int
 storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool retire)
 {
     if (target == STORAGE_HEAP)

@@ -23,7 +23,7 @@ allocate_object(PyTypeObject *type, const struct module_state *state)
     return self;
 }
 
-PyObject *
+HOT PyObject *
 Buffer_allocate(PyTypeObject *type, struct module_state *state)
 {
     BufferObject *self = allocate_object(type, state);

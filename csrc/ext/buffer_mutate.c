@@ -41,7 +41,7 @@ gate_move(BufferObject *self, const char *operation)
 
 /* Growing at the end. */
 
-PyObject *
+HOT PyObject *
 Buffer_append(PyObject *op, PyObject *item)
 {
     BufferObject *self = as_buffer(op);
@@ -101,7 +101,7 @@ inplace_add_any(BufferObject *self, PyObject *other)
     return append_and_release(self, &content, "+=");
 }
 
-PyObject *
+HOT PyObject *
 Buffer_inplace_add(PyObject *op, PyObject *other)
 {
     BufferObject *self = as_buffer(op);
@@ -127,7 +127,7 @@ extend_any(BufferObject *self, PyObject *source)
     return append_and_release(self, &content, "extend");
 }
 
-PyObject *
+HOT PyObject *
 Buffer_extend(PyObject *op, PyObject *source)
 {
     BufferObject *self = as_buffer(op);

@@ -111,7 +111,7 @@ fill_with_few(BufferObject *self, PyObject *source)
 }
 
 /* Buffer() and Buffer(source) need no tuple. */
-static PyObject *
+static HOT PyObject *
 Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     static const struct buffer_options none = {NULL, NULL, NULL};
@@ -129,7 +129,7 @@ Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
 }
 
 /* Never reaches the base's, which would free storage that is not its own. */
-static void
+static HOT void
 Buffer_dealloc(PyObject *op)
 {
     BufferObject *self = as_buffer(op);
@@ -160,7 +160,7 @@ prepare_export(BufferObject *self, int flags)
     show_base(self);
 }
 
-static int
+static HOT int
 Buffer_getbuffer(PyObject *op, Py_buffer *view, int flags)
 {
     BufferObject *self = as_buffer(op);
@@ -180,7 +180,7 @@ Buffer_getbuffer(PyObject *op, Py_buffer *view, int flags)
     return 0;
 }
 
-static void
+static HOT void
 Buffer_releasebuffer(PyObject *op, Py_buffer *view)
 {
     BufferObject *self = as_buffer(op);
@@ -204,7 +204,7 @@ gate_read_operand(const BufferObject *self, PyObject *op)
     return is_buffer(self, op) ? gate_read(as_buffer(op), "read") : 0;
 }
 
-static Py_ssize_t
+static HOT Py_ssize_t
 Buffer_length(PyObject *op)
 {
     const BufferObject *self = as_buffer(op);

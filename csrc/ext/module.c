@@ -38,19 +38,19 @@ static const char *const LATENCIES[] = {"normal", "low", NULL};
 
 /* The environment that the core sees. */
 
-static void *
+static HOT void *
 env_allocate(void *Py_UNUSED(context), size_t size)
 {
     return PyMem_Malloc(size);
 }
 
-static void *
+static HOT void *
 env_reallocate(void *Py_UNUSED(context), void *block, size_t size)
 {
     return PyMem_Realloc(block, size);
 }
 
-static void
+static HOT void
 env_free(void *Py_UNUSED(context), void *block)
 {
     PyMem_Free(block);

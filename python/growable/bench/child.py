@@ -41,6 +41,8 @@ BLOCK = 32 << 10  # compared at once, at least
 MOST_BLOCKS = 8192
 SERIES_POINTS = 200
 _PAGE = mmap.PAGESIZE
+_BYTES_HEADER = sys.getsizeof(b"")
+_SMALLEST_BLOCK, _BLOCK_STEP, _LARGEST_SMALL_BLOCK = 48, 16, 512  # of CPython's own allocator
 
 
 class Pieces:
@@ -133,9 +135,11 @@ def _fill(plan: dict[str, Any]) -> Sample:
         stream = pieces.listed([way.convert(piece) for piece in pieces.of_round(number)])
         if repeats > 1:
             fill(stream(), total)  # Others have run since, and the caches are theirs.
+        memory, used = None, None
         if plan.get("memory"):
             trim_heap()
-        memory = PeakMemory() if plan.get("memory") else None
+            used = use_heap(number)
+            memory = PeakMemory()
         faults, contents = _page_faults(), None
         start = clock()
         for _ in repeat(None, repeats):
@@ -148,6 +152,7 @@ def _fill(plan: dict[str, Any]) -> Sample:
         start = clock()
         contents = None
         elapsed += clock() - start
+        del used
         return {
             "ns": elapsed / repeats,
             "faults": faults / repeats,
@@ -402,6 +407,20 @@ def trim_heap() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except (ImportError, OSError, TypeError, AttributeError):
         return
+
+
+def use_heap(number: int) -> list[bytes]:
+    """Leave small blocks free as in the heap of a program that runs, in a place that varies.
+
+    Otherwise it is chance, and the same in every round, which contestant is the first to need a
+    block of some small size, or reaches the end of a page of the heap: it pays for a page fault,
+    which takes as long as filling a kilobyte. The returned blocks stand between those left free.
+    """
+    sizes = range(_SMALLEST_BLOCK, _LARGEST_SMALL_BLOCK + 1, _BLOCK_STEP)
+    blocks = [bytes(size - _BYTES_HEADER) for size in sizes for _ in range(4)]
+    del blocks[::2]
+    generator = random.Random(number)
+    return blocks + [bytes(generator.randrange(_LARGEST_SMALL_BLOCK, _PAGE)) for _ in range(8)]
 
 
 def _page_faults() -> int:
