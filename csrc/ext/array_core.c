@@ -656,7 +656,7 @@ static PyMethodDef methods[] = {
            "or an array made from it, rows cannot be removed."),
     METHOD("ensure", Array_ensure, METH_O,
            "ensure($self, n, /)\n--\n\n"
-           "Make sure, now, that n more rows can be appended with no system call and no error."),
+           "Commit room for n more rows now: appending them cannot be refused afterwards."),
     METHOD("spare", Array_spare, METH_O,
            "spare($self, n, /)\n--\n\n"
            "A writable ndarray of n zero rows past the end, to be filled and then taken in.\n\n"

@@ -655,7 +655,7 @@ static PyMethodDef methods[] = {
            "Raises IndexError if there are fewer, BufferError while exported."),
     METHOD("ensure", Buffer_ensure, METH_O,
            "ensure($self, n, /)\n--\n\n"
-           "Make sure that n more bytes can be appended without a system call.\n\n"
+           "Commit room for n more bytes now: appending them cannot be refused afterwards.\n\n"
            "Raises CommitError, CapacityError or MemoryError now rather than later, and BufferError\n"
            "if they can only be had by moving while exported."),
     METHOD("spare", Buffer_spare, METH_O,

@@ -282,7 +282,7 @@ static PyMethodDef methods[] = {
            "Values are converted as Array.append does; if anything raises, no column has changed."),
     METHOD("ensure", Table_ensure, METH_O,
            "ensure($self, n, /)\n--\n\n"
-           "Make sure, now, that n more rows can be appended with no system call and no error."),
+           "Commit room for n more rows now: appending them cannot be refused afterwards."),
     METHOD("_extend_blocks", Table_extend_blocks, METH_O,
            "_extend_blocks($self, blocks, /)\n--\n\n"
            "Append rows: a tuple of their bytes, batch by batch and in each column by column."),
