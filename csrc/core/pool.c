@@ -653,13 +653,35 @@ warm_share(const struct pool *pool, const struct range *range)
     return left < POOL_WARM ? POOL_WARM : growth_round_down(left, POOL_WARM);
 }
 
-/* Nothing stands there. Where it fails, nothing will; and the advice goes with the pages. */
-static void
-decommit_unused(const struct range *range, size_t from)
+/* What is past `end` goes, warm or offered before; the advice for what comes there next stays. */
+static bool
+decommit_past(struct range *range, size_t end)
 {
-    char *unused = range->base + from;
-    if (from < range->committed && vmem_decommit(unused, range->committed - from) == 0 && range->huge)
-        (void)vmem_advise_huge(unused, range->committed - from, true);
+    if (end >= range_end(range))
+        return true;
+    char *rest = range->base + end;
+    size_t size = range_end(range) - end;
+    if (vmem_decommit(rest, size) != 0)
+        return range->dirty <= end; /* nothing stands there, and nothing will */
+    if (range->huge)
+        (void)vmem_advise_huge(rest, size, true);
+    if (range->committed > end)
+        range->committed = end;
+    if (range->dirty > end)
+        range->dirty = end;
+    return true;
+}
+
+/* How much of a range may wait, what is warm and what is offered; no huge page is split. */
+static size_t
+offered_end(const struct pool *pool, const struct range *range)
+{
+    size_t end = range_round_up(range, range->dirty, GROWTH_COMMIT_BLOCK);
+    size_t memory = pool->idle_bytes + pool->idle_discarded;
+    size_t room = (memory < pool->limit ? pool->limit - memory : 0) + lead_on_top(range);
+    if (end > range_end(range))
+        end = range_end(range);
+    return end <= room ? end : range_block_down(range, room);
 }
 
 /* Offers what is past `keep` to the system. It is not worth it for small pages: taking them from the
@@ -667,16 +689,13 @@ decommit_unused(const struct range *range, size_t from)
 static bool
 discard(struct pool *pool, struct range *range, size_t keep)
 {
-    size_t end = range_round_up(range, range->dirty, GROWTH_COMMIT_BLOCK);
-    size_t memory = pool->idle_bytes + pool->idle_discarded;
-    if (end > range_end(range))
-        end = range_end(range);
-    if (!has_huge_pages(pool, range) || !pool->info.can_discard || pool_is_frugal(pool) ||
-        memory >= pool->limit || end - lead_on_top(range) > pool->limit - memory || end <= keep)
+    if (!has_huge_pages(pool, range) || !pool->info.can_discard || pool_is_frugal(pool))
+        return false;
+    size_t end = offered_end(pool, range);
+    if (end <= keep || !decommit_past(range, end))
         return false;
     if (vmem_discard(range->base + keep, end - keep) != 0)
         return false;
-    decommit_unused(range, end);
     range->committed = keep;
     range->dirty = end;
     return true;

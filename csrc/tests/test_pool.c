@@ -378,10 +378,49 @@ static void past_the_limit_nothing_is_discarded(void)
 {
     struct range range;
     struct pool *pool = open_discarding(&range);
-    pool->limit = 12 * MIB - range.lead - 1;
+    pool->limit = 6 * MIB - range.lead - 1;
     pool_give(pool, &range);
     CHECK(pool->idle_discarded == 0);
     CHECK(pool->idle[0].range.committed == 4 * MIB + pool->idle[0].range.lead);
+    close_pool();
+}
+
+/* A buffer larger than the limit leaves as much as may be kept, not nothing. */
+static void the_rest_past_the_limit_is_given_back(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    size_t end = 8 * MIB + range.lead, size = range_end(&range);
+    pool->limit = 9 * MIB;
+    pool_give(pool, &range);
+    if (pool->info.can_discard) {
+        CHECK(pool->idle_bytes + pool->idle_discarded == end && pool->idle[0].range.huge);
+        range = take(pool, 1);
+        CHECK(range.dirty == end && vmem_commit(range.base, size) == 0);
+        CHECK(holds_zeros(range.base + end, size - end));
+        pool_discard(pool, &range);
+    }
+    close_pool();
+}
+
+/* Neither may an owner that comes and goes without a use of what was offered expose it. */
+static void what_was_offered_before_is_given_back(void)
+{
+    struct range range;
+    struct pool *pool = open_discarding(&range);
+    size_t size = range_end(&range);
+    pool_give(pool, &range);
+    if (pool->info.can_discard) {
+        range = take(pool, 12 * MIB);
+        CHECK(range.dirty > range.committed);
+        pool->limit = 9 * MIB;
+        pool_give(pool, &range);
+        range = take(pool, 1);
+        size_t end = range.dirty;
+        CHECK(end == 8 * MIB + range.lead && vmem_commit(range.base, size) == 0);
+        CHECK(holds_zeros(range.base + end, size - end));
+        pool_discard(pool, &range);
+    }
     close_pool();
 }
 
@@ -1572,6 +1611,8 @@ static const struct check_test tests[] = {
     TEST(discarded_pages_go_with_what_is_shrunk),
     TEST(small_pages_are_not_discarded),
     TEST(past_the_limit_nothing_is_discarded),
+    TEST(the_rest_past_the_limit_is_given_back),
+    TEST(what_was_offered_before_is_given_back),
     TEST(what_just_fits_the_limit_is_discarded),
     TEST(huge_pages_that_all_get_are_discarded_too),
     TEST(a_limit_that_is_seen_clears_what_waits),
