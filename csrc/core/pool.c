@@ -657,18 +657,15 @@ warm_share(const struct pool *pool, const struct range *range)
 static bool
 decommit_past(struct range *range, size_t end)
 {
-    if (end >= range_end(range))
+    size_t old_end = range_end(range);
+    bool huge = range->huge;
+    if (end >= old_end)
         return true;
-    char *rest = range->base + end;
-    size_t size = range_end(range) - end;
-    if (vmem_decommit(rest, size) != 0)
+    if (!decommit(range, end))
         return range->dirty <= end; /* nothing stands there, and nothing will */
-    if (range->huge)
-        (void)vmem_advise_huge(rest, size, true);
-    if (range->committed > end)
-        range->committed = end;
-    if (range->dirty > end)
-        range->dirty = end;
+    if (huge)
+        (void)vmem_advise_huge(range->base + end, old_end - end, true);
+    range->huge = huge;
     return true;
 }
 
