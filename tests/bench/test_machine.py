@@ -13,8 +13,8 @@ from growable.bench import machine
     [
         ("'--prefix=/home/me' '--enable-optimizations' '--with-lto'", "built with PGO and LTO"),
         ("'--enable-optimizations'", "built with PGO"),
-        ("'--prefix=/home/me'", "built without PGO and LTO"),
-        (None, "built without PGO and LTO"),
+        ("'--prefix=/home/me'", "configured without PGO and LTO"),
+        (None, "that does not tell how it was built"),
     ],
 )
 def test_how_the_interpreter_was_built(

@@ -49,10 +49,13 @@ def load() -> float | None:
 
 
 def _build() -> str:
-    # What bytearray was compiled with. The other arguments are folders.
+    # What bytearray was compiled with. The other arguments are folders. Distributors may optimise
+    # without these (Debian does), so that their absence tells of the configuration alone.
     arguments = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
     found = [name for name, option in _OPTIMISATIONS.items() if option in arguments]
-    return f"built with {' and '.join(found)}" if found else "built without PGO and LTO"
+    if found:
+        return f"built with {' and '.join(found)}"
+    return "configured without PGO and LTO" if arguments else "that does not tell how it was built"
 
 
 def _release() -> str:

@@ -62,6 +62,7 @@ SETTLING_ROUNDS = 8
 LIFE_NAMES = (REFERENCE, OURS)
 CURVE_POINTS = 256
 WARM_FROM = 16 << 20
+BACKED_FROM = 1 << 30  # a steady state whose rounds last so long that the host may take memory back
 
 
 def warm_up(size: int) -> None:
@@ -80,17 +81,16 @@ def warm_up(size: int) -> None:
 
 
 class _Backed:
-    """Sees to it that first lives are on memory that the host of a virtual machine has backed.
+    """Sees to it that lives are on memory that the host of a virtual machine has backed.
 
     It may take free memory back within a second or two, and then the first touch of a huge page
     takes milliseconds instead of a tenth of one. So a process of its own touches as much as any
-    life needs, keeps it while the life's process starts, and gives it back at the last moment.
+    life needs, keeps it while a first life's process starts, and gives it back at the last moment.
     """
 
-    def __init__(self, stack: ExitStack, total: int, plan: Plan) -> None:
+    def __init__(self, stack: ExitStack, size: int) -> None:
         self._holder: Runner | None = None
-        if plan.warm_up and total >= WARM_FROM:
-            size = 2 * total + total // 4  # some keep two copies for a while
+        if size > 0:
             available = available_memory()
             if available is not None:
                 size = min(size, available // 2)
@@ -106,10 +106,31 @@ class _Backed:
         except ChildError:
             self._holder = None
 
+    def renew(self) -> None:
+        """Have the memory backed now."""
+        self._ask()
+        self._ask()
+
     def one_life(self, plan: Row, number: int, lives: int = 1) -> list[Row]:
         """Take samples in a process made for them."""
         self._ask()
         return one_life(plan, number, lives, self._ask)
+
+
+def _size_backed(names: Sequence[str], total: int) -> int:
+    """Return how much lives touch: who copies has two for a while."""
+    copies = any(
+        not contestants.CONTESTANTS[name].ours and name not in (REFERENCE, contestants.FLOOR)
+        for name in names
+    )
+    return (2 if copies else 1) * total + total // 4
+
+
+def _backed(
+    stack: ExitStack, plan: Plan, names: Sequence[str], total: int, least: int = WARM_FROM
+) -> _Backed:
+    wanted = plan.warm_up and total >= least
+    return _Backed(stack, _size_backed(names, total) if wanted else 0)
 
 
 def _take_turns(
@@ -179,6 +200,7 @@ def _steady(
     """
     takes: dict[str, Take] = {}
     with ExitStack() as stack:
+        backed = _backed(stack, plan, names, cell.total, BACKED_FROM)
         for name in names:
             try:
                 runner = stack.enter_context(Runner(_plan_of(cell, name)))
@@ -186,7 +208,7 @@ def _steady(
             except ChildError as error:
                 left_out[name] = f"{FAILED}{error}"
                 continue
-            takes[name] = _asker(runner, repeats, note)
+            takes[name] = _asker(runner, repeats, backed, note)
         return _take_turns(takes, rounds, left_out)
 
 
@@ -206,8 +228,9 @@ def settling_rounds(fill_ns: float, sample_ns: int) -> int:
     return 3 if fill_ns > 50 * sample_ns else SETTLING_ROUNDS
 
 
-def _asker(runner: Runner, repeats: int, note: Note) -> Take:
+def _asker(runner: Runner, repeats: int, backed: _Backed, note: Note) -> Take:
     def take(number: int) -> Row:
+        backed.renew()
         answer = runner.run(repeats, number)
         note(answer["ns"] * repeats / 1e9)
         return {"lives": [answer]}
@@ -224,7 +247,7 @@ def _first(
     note: Note,
 ) -> dict[str, list[Row]]:
     with ExitStack() as stack:
-        backed = _Backed(stack, cell.total, plan)
+        backed = _backed(stack, plan, names, cell.total)
 
         def taker(name: str) -> Take:
             def take(number: int) -> Row:
@@ -293,7 +316,7 @@ def measure_latency(wanted: Appends, plan: Plan, note: Note) -> Row:
         return take
 
     with ExitStack() as stack:
-        backed = _Backed(stack, wanted.total, plan)
+        backed = _backed(stack, plan, names, wanted.total)
         takes = {name: taker(name, backed) for name in names}
         samples = _take_turns(takes, rounds, left_out)
     found = {}

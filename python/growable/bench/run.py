@@ -230,8 +230,10 @@ def _warm_up(plan: Plan) -> str:
         f"before anything was timed a process touched {size_text(size)} (or three quarters of what "
         "was available) in huge and in small pages and gave it back, and so for twice the total "
         f"before each steady state from {size_text(measure.WARM_FROM)}; before each first life "
-        "from there on one touched twice the total and a quarter in huge pages and gave it back "
-        "when the one to be timed was ready: the first touch of a page that a virtual machine's "
+        "from there on one touched in huge pages what the life needs (twice the total where "
+        "somebody copies) and a quarter of the total, and gave it back when the one to be timed "
+        "was ready, and so before each sample of a steady state from "
+        f"{size_text(measure.BACKED_FROM)}: the first touch of a page that a virtual machine's "
         "host has not backed costs several times as much, and whom it hits is chance"
     )
 
@@ -242,7 +244,10 @@ def _seconds(cell: Cell, plan: Plan) -> float:
     fill = cell.total * _BYTE + cell.total / cell.chunk * _APPEND
     if cell.mode == "steady":
         settling = measure.settling_rounds(fill * 1e9, plan.sample_ns)
-        each = _PROCESS + (rounds + settling) * max(2 * plan.sample_ns / 1e9, fill)
+        backing = cell.total * _BYTE if cell.total >= measure.BACKED_FROM else 0.0
+        each = (
+            _PROCESS + (rounds + settling) * max(2 * plan.sample_ns / 1e9, fill) + rounds * backing
+        )
     else:
         backing = cell.total * _BYTE if cell.total >= measure.WARM_FROM else 0.0
         each = rounds * (_PROCESS + cell.lives * fill + backing)
