@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cli_support import run, without
 from growable.bench import contestants, measure, tables
-from growable.bench.contestants import OURS, REFERENCE
+from growable.bench.contestants import BACKGROUND, OURS, REFERENCE
 from growable.bench.plan import SMOKE, Appends, Cell
 from growable.bench.runner import ChildError, Runner, WrongResult, one_life
 
@@ -257,6 +257,18 @@ def test_memory_is_held_until_asked_again() -> None:
         assert anonymous(runner.pid) >= before + (32 << 10)
         runner.run()
         assert anonymous(runner.pid) < before + (32 << 10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process where it may run")
+@pytest.mark.parametrize("contestant", [REFERENCE, OURS, BACKGROUND])
+def test_turns_are_taken_on_one_processor(contestant: str) -> None:
+    ours = os.sched_getaffinity(0)
+    plan = {"work": "fill", "contestant": contestant, "total": 4096, "chunk": 64}
+    with Runner(plan) as runner:
+        runner.run()
+        allowed = os.sched_getaffinity(runner.pid)
+    assert allowed == (ours if contestant == BACKGROUND else {max(ours)})
+    assert os.sched_getaffinity(0) == ours
 
 
 def test_a_life_begins_when_its_process_is_ready() -> None:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from growable.bench.contestants import contestant
+from growable.bench.contestants import BACKGROUND, contestant
 
 __all__ = ["ChildError", "Runner", "WrongResult", "command_of", "one_life"]
 
@@ -48,19 +49,44 @@ def environment_of(plan: Mapping[str, Any]) -> dict[str, str]:
     return {**os.environ, **extra}
 
 
+def needs_more_than_one_processor(plan: Mapping[str, Any]) -> bool:
+    """Tell whether what a plan is about takes place on several processors at a time."""
+    return plan["work"] == "threads" or plan.get("contestant") == BACKGROUND
+
+
+@contextmanager
+def _on_one_processor(plan: Mapping[str, Any]) -> Iterator[None]:
+    """Have processes that are started meanwhile stay on the same processor, where Linux lets us.
+
+    Of two that a virtual machine has one may be slower by half for minutes, while a neighbour keeps
+    the other half of its core busy, and processes tend to stay where they are.
+    """
+    if sys.platform != "linux" or needs_more_than_one_processor(plan):
+        yield
+        return
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(ours)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
+
+
 class Runner:
     """A process that takes one sample whenever it is asked."""
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self._plan = plan
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
-            command_of(plan),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=environment_of(plan),
-        )
+        command, environment = command_of(plan), environment_of(plan)
+        with _on_one_processor(plan):
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=environment,
+            )
         try:
             self._receive()
         except BaseException:
