@@ -40,7 +40,7 @@ demo: $(VENV)/.demo ## see it work on real files, beside the built-in ways
 bench: $(VENV)/.bench ## the short benchmarks into benchmarks/results/ (minutes; leave the machine alone)
 	$(BIN)/growable bench --output benchmarks/results --progress $(ARGS)
 
-bench-full: $(VENV)/.bench ## the whole grid (two hours)
+bench-full: $(VENV)/.bench ## the whole grid (an hour and a half)
 	$(BIN)/growable bench --full --output benchmarks/results --progress $(ARGS)
 
 test: $(VENV)/.test ## run the tests

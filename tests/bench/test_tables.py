@@ -50,7 +50,7 @@ def test_no_cell_was_slower() -> None:
 
 def test_a_second_life_is_no_cell_of_the_grid() -> None:
     rows = [cell(0, {REFERENCE: [10.0], OURS: [20.0]}, "second")]
-    assert "None of 0." in slower(rows)
+    assert "Not measured." in slower(rows)
 
 
 def test_what_a_policy_gains() -> None:

@@ -233,7 +233,7 @@ def test_progress() -> None:
         (("--total", "nothing", "--chunk", "2KiB"), "size must be bytes"),
         (("--runs", "0"), "from 1 to 100"),
         (("--resume",), "--resume needs --output"),
-        (("--with", "nobody"), "no contestant 'nobody'; there are: bytearray, Buffer"),
+        (("--with", "nobody"), "no contestant 'nobody'; there are: 'bytearray', 'Buffer'"),
     ],
 )
 def test_usage(words: tuple[str, ...], message: str) -> None:
@@ -245,7 +245,7 @@ def test_usage(words: tuple[str, ...], message: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_held_until_asked_again() -> None:
-    """What a first life is to find backed stays resident, private, until the second question."""
+    """What a first life is to find backed stays resident, private, until it is asked for nothing."""
 
     def anonymous(pid: int) -> int:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
@@ -253,9 +253,9 @@ def test_memory_is_held_until_asked_again() -> None:
 
     with Runner({"work": "hold", "size": 32 << 20}) as runner:
         before = anonymous(runner.pid)
-        runner.run()
+        runner.run(1)
         assert anonymous(runner.pid) >= before + (32 << 10)
-        runner.run()
+        runner.run(0)
         assert anonymous(runner.pid) < before + (32 << 10)
 
 

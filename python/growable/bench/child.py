@@ -343,14 +343,14 @@ def _warm_up(plan: dict[str, Any]) -> Sample:
 
 
 def _hold(plan: dict[str, Any]) -> Sample:
-    """Touch so much memory in huge pages and keep it; give it back when asked the next time."""
+    """Touch so much memory in huge pages and keep it; give it back when asked for 0 repeats."""
     kept: list[mmap.mmap] = []
 
-    def sample(_repeats: int, _number: int) -> Answer:
-        if kept:
+    def sample(repeats: int, _number: int) -> Answer:
+        while kept:
             kept.pop().close()
-            return {"wrong": None}
-        kept.append(_touched(plan["size"], "MADV_HUGEPAGE"))
+        if repeats:
+            kept.append(_touched(plan["size"], "MADV_HUGEPAGE"))
         return {"wrong": None}
 
     return sample

@@ -99,31 +99,41 @@ class _Backed:
             except ChildError:  # It is a kindness, not a measurement.
                 return
 
-    def _ask(self) -> None:
+    def _ask(self, repeats: int) -> None:
         try:
             if self._holder is not None:
-                self._holder.run()
+                self._holder.run(repeats)
         except ChildError:
             self._holder = None
 
+    def _hold(self) -> None:
+        self._ask(1)
+
+    def _give_back(self) -> None:
+        self._ask(0)
+
     def renew(self) -> None:
         """Have the memory backed now."""
-        self._ask()
-        self._ask()
+        self._hold()
+        self._give_back()
 
     def one_life(self, plan: Row, number: int, lives: int = 1) -> list[Row]:
         """Take samples in a process made for them."""
-        self._ask()
-        return one_life(plan, number, lives, self._ask)
+        self._hold()
+        try:
+            return one_life(plan, number, lives, self._give_back)
+        except ChildError:
+            self._give_back()  # The process may have ended before it was ready.
+            raise
 
 
 def _size_backed(names: Sequence[str], total: int) -> int:
-    """Return how much lives touch: who copies has two for a while."""
-    copies = any(
+    """Return how much lives touch: a peer may have two copies for a while."""
+    has_peers = any(
         not contestants.CONTESTANTS[name].ours and name not in (REFERENCE, contestants.FLOOR)
         for name in names
     )
-    return (2 if copies else 1) * total + total // 4
+    return (2 if has_peers else 1) * total + total // 4
 
 
 def _backed(

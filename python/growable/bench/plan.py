@@ -278,13 +278,13 @@ def own(plan: Plan, totals: Sequence[int], chunks: Sequence[int]) -> Plan:
 
 
 def only(plan: Plan, names: Sequence[str]) -> Plan:
-    """Return the plan with these contestants, and bytearray, which the others are compared with.
+    """Return the plan with these contestants, Buffer, and bytearray, which all are compared with.
 
     Parts that have two fixed contestants stay as they are; instructions are not counted.
     """
 
     def chosen(all_names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in all_names if name in (REFERENCE, *names))
+        return tuple(name for name in all_names if name in (REFERENCE, OURS, *names))
 
     return replace(
         plan,

@@ -230,9 +230,10 @@ def _warm_up(plan: Plan) -> str:
         f"before anything was timed a process touched {size_text(size)} (or three quarters of what "
         "was available) in huge and in small pages and gave it back, and so for twice the total "
         f"before each steady state from {size_text(measure.WARM_FROM)}; before each first life "
-        "from there on one touched in huge pages what the life needs (twice the total where "
-        "somebody copies) and a quarter of the total, and gave it back when the one to be timed "
-        "was ready, and so before each sample of a steady state from "
+        "from there on one touched in huge pages the total (twice the total where more than "
+        "bytearray and Buffer take part) and a quarter, half of what was available at most, and "
+        "gave it back when the one to be timed was ready, and so before each sample of a steady "
+        "state from "
         f"{size_text(measure.BACKED_FROM)}: the first touch of a page that a virtual machine's "
         "host has not backed costs several times as much, and whom it hits is chance"
     )

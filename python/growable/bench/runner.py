@@ -9,11 +9,11 @@ import sys
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from growable.bench.contestants import BACKGROUND, contestant
+from growable.bench.contestants import contestant
 
 __all__ = ["ChildError", "Runner", "WrongResult", "command_of", "one_life"]
 
@@ -49,9 +49,10 @@ def environment_of(plan: Mapping[str, Any]) -> dict[str, str]:
     return {**os.environ, **extra}
 
 
-def needs_more_than_one_processor(plan: Mapping[str, Any]) -> bool:
+def _needs_processors(plan: Mapping[str, Any]) -> bool:
     """Tell whether what a plan is about takes place on several processors at a time."""
-    return plan["work"] == "threads" or plan.get("contestant") == BACKGROUND
+    settings = contestant(plan["contestant"]).settings if "contestant" in plan else {}
+    return plan["work"] == "threads" or settings.get("prefault") == "background"
 
 
 @contextmanager
@@ -61,11 +62,15 @@ def _on_one_processor(plan: Mapping[str, Any]) -> Iterator[None]:
     Of two that a virtual machine has one may be slower by half for minutes, while a neighbour keeps
     the other half of its core busy, and processes tend to stay where they are.
     """
-    if sys.platform != "linux" or needs_more_than_one_processor(plan):
+    if sys.platform != "linux" or _needs_processors(plan):
         yield
         return
-    ours = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(ours)})
+    try:
+        ours = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {max(ours)})
+    except OSError:  # A sandbox may refuse it.
+        yield
+        return
     try:
         yield
     finally:
@@ -146,7 +151,8 @@ class Runner:
         """End the process, and wait until it is gone."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):  # a question that a dead process did not read
+                    stream.close()
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:

@@ -59,7 +59,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         dest="names",
         metavar="NAME",
         action="append",
-        help="only this contestant and bytearray; may be repeated",
+        help="only this contestant, beside bytearray and Buffer; may be repeated",
     )
     parser.add_argument(
         "--runs",
@@ -153,7 +153,9 @@ def _plan(options: argparse.Namespace) -> Plan:
         return plan
     for name in options.names:
         if name not in CONTESTANTS:
-            raise CommandError(f"no contestant {name!r}; there are: {', '.join(CONTESTANTS)}")
+            raise CommandError(
+                f"no contestant {name!r}; there are: {', '.join(map(repr, CONTESTANTS))}"
+            )
     return only(plan, options.names)
 
 
