@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from growable.cli.picture import COMMITTED, RESIDENT, Picture
+from growable.cli.race import BACKED_FROM
 from growable.cli.report import (
     known_text,
     plain_table,
@@ -74,6 +75,9 @@ def _notes(outcome: dict[str, Any]) -> Iterator[str]:
     yield f"{rounds_text(outcome['rounds'])}; only appending is timed."
     for each in outcome["contestants"]:
         yield from _spread(each, outcome["input"]["bytes"])
+    if outcome["input"]["bytes"] >= BACKED_FROM:
+        yield "Memory was touched just before each run: where a virtual machine's host"
+        yield "has to back it first, huge pages cost several times as much."
     yield "Buffer asks for huge pages where the system has them, and bytearray does not;"
     yield "no huge pages: a Buffer with huge_pages=False."
     yield "x bytearray above 1: faster than bytearray, which holds no view here, because:"
