@@ -233,9 +233,8 @@ def _warm_up(plan: Plan) -> str:
         "from there on one touched in huge pages the total (twice the total where more than "
         "bytearray and Buffer take part) and a quarter, half of what was available at most, and "
         "gave it back when the one to be timed was ready, and so before each sample of a steady "
-        "state from "
-        f"{size_text(measure.BACKED_FROM)}: the first touch of a page that a virtual machine's "
-        "host has not backed costs several times as much, and whom it hits is chance"
+        f"state from {size_text(measure.BACKED_FROM)}: the first touch of a page that a virtual "
+        "machine's host has not backed costs several times as much, and whom it hits is chance"
     )
 
 
@@ -243,15 +242,13 @@ def _seconds(cell: Cell, plan: Plan) -> float:
     """Return how long a cell takes, about."""
     rounds = plan.rounds_of(cell.total)
     fill = cell.total * _BYTE + cell.total / cell.chunk * _APPEND
+    backed_from = measure.BACKED_FROM if cell.mode == "steady" else measure.WARM_FROM
+    each = rounds * cell.total * _BYTE if cell.total >= backed_from else 0.0
     if cell.mode == "steady":
         settling = measure.settling_rounds(fill * 1e9, plan.sample_ns)
-        backing = cell.total * _BYTE if cell.total >= measure.BACKED_FROM else 0.0
-        each = (
-            _PROCESS + (rounds + settling) * max(2 * plan.sample_ns / 1e9, fill) + rounds * backing
-        )
+        each += _PROCESS + (rounds + settling) * max(2 * plan.sample_ns / 1e9, fill)
     else:
-        backing = cell.total * _BYTE if cell.total >= measure.WARM_FROM else 0.0
-        each = rounds * (_PROCESS + cell.lives * fill + backing)
+        each += rounds * (_PROCESS + cell.lives * fill)
     return each * len(measure.candidates(cell)[0])
 
 

@@ -40,7 +40,7 @@ def _lines(document: Document) -> Iterator[str]:
     yield f"# Benchmarks, {document['set']} run"
     yield ""
     if document["set"] == "smoke":
-        yield "All of it ran, and every result was right. It is too short for figures: read none."
+        yield "Every result was right. The run is too short for figures: read none."
         yield ""
     yield from _machine(document)
     if document["set"] in ("short", "full"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from growable.cli.picture import COMMITTED, RESIDENT, Picture
-from growable.cli.race import BACKED_FROM
+from growable.cli.race import WARM_FROM
 from growable.cli.report import (
     known_text,
     plain_table,
@@ -75,7 +75,7 @@ def _notes(outcome: dict[str, Any]) -> Iterator[str]:
     yield f"{rounds_text(outcome['rounds'])}; only appending is timed."
     for each in outcome["contestants"]:
         yield from _spread(each, outcome["input"]["bytes"])
-    if outcome["input"]["bytes"] >= BACKED_FROM:
+    if outcome["input"]["bytes"] >= WARM_FROM:
         yield "Memory was touched just before each run: where a virtual machine's host"
         yield "has to back it first, huge pages cost several times as much."
     yield "Buffer asks for huge pages where the system has them, and bytearray does not;"

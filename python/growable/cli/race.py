@@ -26,7 +26,7 @@ Advance: TypeAlias = Callable[[int], None]
 SMALL_PAGES = "no huge pages"
 CONTESTANTS = ("Buffer", SMALL_PAGES, "bytearray", "io.BytesIO", "list + join")
 WARM_UP = ("list + join", "Buffer")
-BACKED_FROM = 16 << 20  # smaller inputs find what the runs before them left
+WARM_FROM = 16 << 20  # smaller inputs find what the runs before them left
 
 # -P keeps the current folder's files from standing in for modules. Where this package was found is
 # added at the end, for a parent that found it by other means than the child will.
@@ -84,7 +84,7 @@ def _back_memory(size: int) -> None:
     """Touch memory and give it back: a virtual machine's host may have taken it meanwhile."""
     from growable.bench.measure import warm_up  # which imports from this package
 
-    if size >= BACKED_FROM:
+    if size >= WARM_FROM:
         warm_up(2 * size)
 
 
