@@ -15,7 +15,13 @@ from cli_support import run, without
 from growable.bench import contestants, measure, tables
 from growable.bench.contestants import BACKGROUND, OURS, REFERENCE
 from growable.bench.plan import SMOKE, Appends, Cell
-from growable.bench.runner import ChildError, Runner, WrongResult, one_life
+from growable.bench.runner import (
+    ChildError,
+    Runner,
+    WrongResult,
+    one_life,
+    turns_share_processor,
+)
 
 BOTH = (REFERENCE, OURS)
 CELL = ("bench", "--smoke", "--total", "64KiB", "--chunk", "4KiB")
@@ -269,6 +275,18 @@ def test_turns_are_taken_on_one_processor(contestant: str) -> None:
         allowed = os.sched_getaffinity(runner.pid)
     assert allowed == (ours if contestant == BACKGROUND else {max(ours)})
     assert os.sched_getaffinity(0) == ours
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process where it may run")
+def test_a_sandbox_may_refuse_the_one_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "not permitted")
+
+    assert turns_share_processor()
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    assert turns_share_processor() == (len(os.sched_getaffinity(0)) == 1)
+    monkeypatch.setattr(os, "sched_getaffinity", refuse)
+    assert not turns_share_processor()
 
 
 def test_a_life_begins_when_its_process_is_ready() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import growable
 from growable.bench.contestants import versions
+from growable.bench.runner import turns_share_processor
 
 __all__ = ["describe", "load"]
 
@@ -31,6 +32,7 @@ def describe() -> dict[str, Any]:
         "processor": _processor(),
         "virtual_machine": _is_virtual(),
         "processors": os.cpu_count(),
+        "turns_share_processor": turns_share_processor(),
         "memory": memory,
         "page_size": found["page_size"],
         "huge_page_size": found["huge_page_size"],

@@ -15,7 +15,14 @@ from typing import Any
 
 from growable.bench.contestants import contestant
 
-__all__ = ["ChildError", "Runner", "WrongResult", "command_of", "one_life"]
+__all__ = [
+    "ChildError",
+    "Runner",
+    "WrongResult",
+    "command_of",
+    "one_life",
+    "turns_share_processor",
+]
 
 # -P keeps the current folder's files from standing in for modules. Where this package was found is
 # added at the end, for a parent that found it by other means than the child will.
@@ -75,6 +82,17 @@ def _on_one_processor(plan: Mapping[str, Any]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, ours)
+
+
+def turns_share_processor() -> bool:
+    """Tell whether processes that take turns are kept on one processor."""
+    if sys.platform != "linux":
+        return False
+    try:
+        with _on_one_processor({"work": "fill"}):
+            return len(os.sched_getaffinity(0)) == 1
+    except OSError:
+        return False
 
 
 class Runner:

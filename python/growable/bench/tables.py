@@ -91,6 +91,7 @@ def _machine(document: Document) -> Iterator[str]:
     found = document["machine"]
     packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
     kind = "a virtual machine, " if found["virtual_machine"] else ""
+    turns = "kept on one processor" if found["turns_share_processor"] else "on any processor"
     begun, ended = (
         "?" if load is None else f"{load:.2f}" for load in (document["load"], document["load_end"])
     )
@@ -103,6 +104,7 @@ def _machine(document: Document) -> Iterator[str]:
         f"pages of {size_text(found['page_size'])}, "
         f"transparent huge pages: {found['thp']}, overcommit: {found['overcommit']}"
     )
+    yield f"* processes that take turns: {turns}"
     yield (
         f"* load at the start {begun}, at the end {ended}; "
         f"{document['seconds']:.0f} s in all; runs of the grid: {document['runs']}"
