@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from growable.bench import run
 from growable.bench.contestants import OURS, REFERENCE
-from growable.bench.plan import FULL, MOST_APPENDS_AGAIN, SHORT, SMOKE
+from growable.bench.plan import FULL, MOST_APPENDS_AGAIN, SHORT, SMOKE, Cell
 
 
 def test_the_later_runs_are_of_two_alone() -> None:
@@ -47,3 +49,12 @@ def test_a_cell_that_the_first_run_decided_is_not_measured_again(
     task = next(task for task in run.tasks(FULL, 2) if task.again)
     assert run.is_decided(task, {"cells": [row]}) == decided
     assert not run.is_decided(task, {"cells": []})
+
+
+def test_the_shortest_first_lives_are_measured_most_often() -> None:
+    plan = replace(SHORT, rounds=7, most_rounds=9)
+    names = (REFERENCE, OURS)
+    assert plan.rounds_of(Cell("first", 1 << 10, 16, names)) == 27
+    assert plan.rounds_of(Cell("steady", 1 << 10, 16, names)) == 9
+    assert plan.rounds_of(Cell("first", 1 << 16, 16, names)) == 9
+    assert plan.rounds_of(Cell("first", 1 << 30, 16, names)) == 7

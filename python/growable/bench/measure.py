@@ -181,7 +181,7 @@ def candidates(cell: Cell | Appends) -> tuple[list[str], dict[str, str]]:
 def measure_cell(cell: Cell, plan: Plan, note: Note) -> list[Row]:
     """Return the cell's row, and that of the second lives where it has any."""
     names, left_out = candidates(cell)
-    rounds = plan.rounds_of(cell.total)
+    rounds = plan.rounds_of(cell)
     if plan.warm_up and cell.mode == "steady" and cell.total >= WARM_FROM and names:
         warm_up(2 * cell.total)
     measured = _steady if cell.mode == "steady" else _first

@@ -111,7 +111,7 @@ class Plan:
     name: str
     runs: int  # of the grid; those after the first are of bytearray and Buffer alone
     rounds: int
-    most_rounds: int
+    most_rounds: int  # but for the shortest first lives; see rounds_of
     life_rounds: int
     sample_ns: int  # one sample of a steady state lasts about so long
     cells: tuple[Cell, ...]
@@ -124,9 +124,16 @@ class Plan:
     instructions: tuple[tuple[int, int, int], ...]  # total, chunk, fills
     warm_up: bool
 
-    def rounds_of(self, total: int) -> int:
-        """Return how often a cell is measured: small ones more often, as they cost little."""
-        return max(self.rounds, min(self.most_rounds, 256 * MIB // max(1, total)))
+    def rounds_of(self, cell: Cell) -> int:
+        """Return how often a cell is measured: small ones more often, as they cost little.
+
+        The shortest first lives most of all: they are a few dozen waits for memory, and how many
+        of them the caches spare is chance.
+        """
+        most = self.most_rounds
+        if cell.mode == "first" and cell.total <= KIB:
+            most *= 3
+        return max(self.rounds, min(most, 256 * MIB // max(1, cell.total)))
 
     def cells_of(self, run: int) -> Iterator[Cell]:
         """Yield the cells that a run measures, counted from 0."""

@@ -240,7 +240,7 @@ def _warm_up(plan: Plan) -> str:
 
 def _seconds(cell: Cell, plan: Plan) -> float:
     """Return how long a cell takes, about."""
-    rounds = plan.rounds_of(cell.total)
+    rounds = plan.rounds_of(cell)
     fill = cell.total * _BYTE + cell.total / cell.chunk * _APPEND
     backed_from = measure.BACKED_FROM if cell.mode == "steady" else measure.WARM_FROM
     each = rounds * cell.total * _BYTE if cell.total >= backed_from else 0.0
