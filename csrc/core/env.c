@@ -49,7 +49,7 @@ env_prepare(struct buffer_env *env)
 size_t
 env_trim(struct buffer_env *env)
 {
-    size_t memory = env->pool->idle_bytes + env->pool->idle_discarded;
+    size_t memory = pool_waiting(env->pool);
     pool_clear(env->pool);
     return memory;
 }

@@ -126,6 +126,13 @@ bool pool_is_frugal(const struct pool *pool);
 /* Whether the system gives huge pages to everybody, and advice can keep it from that. */
 bool pool_gives_huge_unasked(const struct pool *pool);
 
+/* Bytes of memory in idle ranges, that which the system may take included. */
+static inline size_t
+pool_waiting(const struct pool *pool)
+{
+    return pool->idle_bytes + pool->idle_discarded;
+}
+
 /* Whether ranges may wait here at all. */
 bool pool_keeps_any(const struct pool *pool);
 
