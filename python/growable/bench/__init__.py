@@ -6,6 +6,7 @@ contestants  the one table of implementations; how each gathers bytes
 plan         which cells a run measures: the smoke, the short and the full set
 child        what a process of its own does: fill, time, count, compare the contents
 runner       starts those processes and talks to them
+memory       how much there is; backing: that it is there before anything on it is timed
 measure      rounds over the contestants, and what is kept of them
 figures      medians, spreads, percentiles
 targets      what the project promises of these figures, each met, not met or not measured

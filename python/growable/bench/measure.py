@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from growable.bench import contestants
+from growable.bench.backing import BACKED_FROM, Backed, warm_up
 from growable.bench.contestants import OURS, REFERENCE
 from growable.bench.figures import (
     curve_of,
@@ -32,9 +33,9 @@ from growable.bench.figures import (
     rotation,
     spread_of,
 )
+from growable.bench.memory import WARM_FROM, available_memory
 from growable.bench.plan import Appends, Cell, Plan
 from growable.bench.runner import ChildError, Runner, command_of, one_life
-from growable.cli.source import available_memory
 
 __all__ = [
     "FAILED",
@@ -50,7 +51,6 @@ __all__ = [
     "perf_count",
     "ratio_between",
     "settling_rounds",
-    "warm_up",
 ]
 
 Row: TypeAlias = dict[str, Any]
@@ -61,70 +61,6 @@ FAILED = "failed: "
 SETTLING_ROUNDS = 8
 LIFE_NAMES = (REFERENCE, OURS)
 CURVE_POINTS = 256
-WARM_FROM = 16 << 20
-BACKED_FROM = 1 << 30  # a steady state whose rounds last so long that the host may take memory back
-
-
-def warm_up(size: int) -> None:
-    """Touch memory and give it back, so that no contestant is the first to touch it.
-
-    The host of a virtual machine backs memory when it is touched first, and may take it back
-    seconds after it was freed. Whom that hits is chance.
-    """
-    available = available_memory()
-    if available is not None:
-        size = min(size, available * 3 // 4)
-    try:
-        one_life({"work": "warm up", "size": size})
-    except ChildError:  # It is a kindness, not a measurement.
-        return
-
-
-class _Backed:
-    """Sees to it that lives are on memory that the host of a virtual machine has backed.
-
-    It may take free memory back within a second or two, and then the first touch of a huge page
-    takes milliseconds instead of a tenth of one. So a process of its own touches as much as any
-    life needs, keeps it while a first life's process starts, and gives it back at the last moment.
-    """
-
-    def __init__(self, stack: ExitStack, size: int) -> None:
-        self._holder: Runner | None = None
-        if size > 0:
-            available = available_memory()
-            if available is not None:
-                size = min(size, available // 2)
-            try:
-                self._holder = stack.enter_context(Runner({"work": "hold", "size": size}))
-            except ChildError:  # It is a kindness, not a measurement.
-                return
-
-    def _ask(self, repeats: int) -> None:
-        try:
-            if self._holder is not None:
-                self._holder.run(repeats)
-        except ChildError:
-            self._holder = None
-
-    def _hold(self) -> None:
-        self._ask(1)
-
-    def _give_back(self) -> None:
-        self._ask(0)
-
-    def renew(self) -> None:
-        """Have the memory backed now."""
-        self._hold()
-        self._give_back()
-
-    def one_life(self, plan: Row, number: int, lives: int = 1) -> list[Row]:
-        """Take samples in a process made for them."""
-        self._hold()
-        try:
-            return one_life(plan, number, lives, self._give_back)
-        except ChildError:
-            self._give_back()  # The process may have ended before it was ready.
-            raise
 
 
 def _size_backed(names: Sequence[str], total: int) -> int:
@@ -138,9 +74,9 @@ def _size_backed(names: Sequence[str], total: int) -> int:
 
 def _backed(
     stack: ExitStack, plan: Plan, names: Sequence[str], total: int, least: int = WARM_FROM
-) -> _Backed:
+) -> Backed:
     wanted = plan.warm_up and total >= least
-    return _Backed(stack, _size_backed(names, total) if wanted else 0)
+    return Backed(stack, _size_backed(names, total) if wanted else 0)
 
 
 def _take_turns(
@@ -238,7 +174,7 @@ def settling_rounds(fill_ns: float, sample_ns: int) -> int:
     return 3 if fill_ns > 50 * sample_ns else SETTLING_ROUNDS
 
 
-def _asker(runner: Runner, repeats: int, backed: _Backed, note: Note) -> Take:
+def _asker(runner: Runner, repeats: int, backed: Backed, note: Note) -> Take:
     def take(number: int) -> Row:
         backed.renew()
         answer = runner.run(repeats, number)
@@ -313,7 +249,7 @@ def measure_latency(wanted: Appends, plan: Plan, note: Note) -> Row:
     rounds = max(plan.rounds, plan.filtered)
     fastest: dict[str, array[int]] = {}
 
-    def taker(name: str, backed: _Backed) -> Take:
+    def taker(name: str, backed: Backed) -> Take:
         def take(number: int) -> Row:
             answer = backed.one_life({**_plan_of(wanted, name), "work": "latency"}, number)[0]
             raw: array[int] = answer["raw"]

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from growable.bench import machine, measure, plots, tables
+from growable.bench.backing import BACKED_FROM, warm_up
 from growable.bench.contestants import CONTESTANTS, OURS, REFERENCE, missing
+from growable.bench.memory import WARM_FROM
 from growable.bench.plan import Appends, Cell, Plan
 from growable.bench.targets import judge
 from growable.cli.report import size_text
@@ -225,15 +227,15 @@ def _warm_up(plan: Plan) -> str:
     if not plan.warm_up:
         return "memory was not warmed up"
     size = 2 * _largest(plan)
-    measure.warm_up(size)
+    warm_up(size)
     return (
         f"before anything was timed a process touched {size_text(size)} (or three quarters of what "
         "was available) in huge and in small pages and gave it back, and so for twice the total "
-        f"before each steady state from {size_text(measure.WARM_FROM)}; before each first life "
+        f"before each steady state from {size_text(WARM_FROM)}; before each first life "
         "from there on one touched in huge pages the total (twice the total where more than "
         "bytearray and Buffer take part) and a quarter, half of what was available at most, and "
         "gave it back when the one to be timed was ready, and so before each sample of a steady "
-        f"state from {size_text(measure.BACKED_FROM)}: the first touch of a page that a virtual "
+        f"state from {size_text(BACKED_FROM)}: the first touch of a page that a virtual "
         "machine's host has not backed costs several times as much, and whom it hits is chance"
     )
 
@@ -242,7 +244,7 @@ def _seconds(cell: Cell, plan: Plan) -> float:
     """Return how long a cell takes, about."""
     rounds = plan.rounds_of(cell)
     fill = cell.total * _BYTE + cell.total / cell.chunk * _APPEND
-    backed_from = measure.BACKED_FROM if cell.mode == "steady" else measure.WARM_FROM
+    backed_from = BACKED_FROM if cell.mode == "steady" else WARM_FROM
     each = rounds * cell.total * _BYTE if cell.total >= backed_from else 0.0
     if cell.mode == "steady":
         settling = measure.settling_rounds(fill * 1e9, plan.sample_ns)

@@ -18,10 +18,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from growable.bench.memory import available_memory
 from growable.cli import array_text, race, report
 from growable.cli.array_source import Rows, open_rows, write_csv
 from growable.cli.report import CommandError, size_text
-from growable.cli.source import available_memory
 from growable.config import package_version
 
 DEFAULT_ROWS = 100_000

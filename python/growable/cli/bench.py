@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from growable.bench.memory import available_memory
 from growable.cli import arguments, report
 from growable.cli.report import CommandError, size_text
-from growable.cli.source import available_memory
 
 if TYPE_CHECKING:
     from growable.bench.plan import Plan

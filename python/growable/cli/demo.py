@@ -12,12 +12,13 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from growable.bench.memory import available_memory
 from growable.cli import arguments, array_demo, pages_demo, report
 from growable.cli.demo_text import show
 from growable.cli.outcome import make_outcome
 from growable.cli.race import race
 from growable.cli.report import CommandError, size_text
-from growable.cli.source import Input, available_memory, named_files, standard_library
+from growable.cli.source import Input, named_files, standard_library
 from growable.config import parse_size
 
 DEFAULT_SIZE = "256MiB"

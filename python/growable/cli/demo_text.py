@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from growable.bench.memory import WARM_FROM
 from growable.cli.picture import COMMITTED, RESIDENT, Picture
-from growable.cli.race import WARM_FROM
 from growable.cli.report import (
     known_text,
     plain_table,

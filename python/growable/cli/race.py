@@ -1,7 +1,7 @@
 """The runs of the demo: in which order, each in a process of its own.
 
 What a reader would get wrong: the order is not for looks. Every round starts with another
-contestant, and runs that nobody is measured by come before all of them.
+contestant, and before each run memory is touched that it may get.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from growable.bench.memory import WARM_FROM
 from growable.cli import report
 from growable.cli.report import CommandError
 from growable.cli.source import Input, pieces
@@ -25,8 +26,6 @@ Advance: TypeAlias = Callable[[int], None]
 
 SMALL_PAGES = "no huge pages"
 CONTESTANTS = ("Buffer", SMALL_PAGES, "bytearray", "io.BytesIO", "list + join")
-WARM_UP = ("list + join", "Buffer")
-WARM_FROM = 16 << 20  # smaller inputs find what the runs before them left
 
 # -P keeps the current folder's files from standing in for modules. Where this package was found is
 # added at the end, for a parent that found it by other means than the child will.
@@ -60,8 +59,10 @@ def race(source: Input, rounds: int, numpy: str, progress: Callable[[int, int], 
     progress : callable
         Called with the bytes streamed so far, and in all.
     """
+    from growable.bench.backing import warm_up  # other commands need none of the benchmarks
+
     order = schedule(CONTESTANTS, rounds)
-    total, done = source.size * (1 + len(WARM_UP) + len(order)), 0
+    total, done = source.size * (1 + len(order)), 0
 
     def advance(count: int) -> None:
         nonlocal done
@@ -69,23 +70,12 @@ def race(source: Input, rounds: int, numpy: str, progress: Callable[[int, int], 
         progress(done, total)
 
     digest = _digest(source, advance)
-    # These find memory that the machine may never have handed out before, in small pages and in
-    # huge ones, which costs extra in a virtual machine.
-    for name in WARM_UP:
-        _run_child(name, source, numpy, advance)
     results = Results(digest, _run_child("refusal", source, numpy, advance), {})
     for name in order:
-        _back_memory(source.size)
+        if source.size >= WARM_FROM:
+            warm_up(2 * source.size)
         results.runs.setdefault(name, []).append(_run_child(name, source, numpy, advance))
     return results
-
-
-def _back_memory(size: int) -> None:
-    """Touch memory and give it back: a virtual machine's host may have taken it meanwhile."""
-    from growable.bench.measure import warm_up  # which imports from this package
-
-    if size >= WARM_FROM:
-        warm_up(2 * size)
 
 
 def schedule(contestants: Sequence[str], rounds: int) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -121,13 +120,3 @@ def _read(source: Input, room: memoryview) -> Iterator[memoryview]:
                         return
         if left - filled == left_before:
             raise OSError("the input files have become empty")
-
-
-def available_memory() -> int | None:
-    """Return how much memory can be had without swapping; None where the system does not tell."""
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
-        return None
-    match = re.search(r"^MemAvailable: *([0-9]+) kB", text, re.MULTILINE)
-    return int(match[1]) * 1024 if match else None
