@@ -73,3 +73,17 @@ def test_what_stays_resident() -> None:
     assert "| Buffer |" in text
     assert "3 MiB" in text
     assert "1 MiB" in text
+
+
+def test_contestants_are_those_that_took_part_or_were_to() -> None:
+    left_out = {**cell(0, {REFERENCE: [10.0], OURS: [10.0]}), "left_out": {"np.append": "slow"}}
+    document: dict[str, Any] = {
+        "cells": [left_out],
+        "latency": [],
+        "memory": [],
+        "missing": {"pyarrow": "not installed"},
+    }
+    text = "\n".join(tables.contestants(document))
+    assert all(f"* {name}: " in text for name in (REFERENCE, OURS, "np.append", "pyarrow"))
+    assert "Left out: not installed." in text
+    assert NO_POOL not in text

@@ -68,6 +68,7 @@ def _lines(document: Document) -> Iterator[str]:
     for row in document["instructions"]:
         yield from _instructions(row)
     yield from _plots(document)
+    yield from contestants(document)
     yield from _left_out(document)
 
 
@@ -437,12 +438,20 @@ def _plots(document: Document) -> Iterator[str]:
         yield ""
 
 
-def _left_out(document: Document) -> Iterator[str]:
+def contestants(document: Document) -> Iterator[str]:
+    """Yield a line for each contestant that took part, or was to."""
+    rows = [*document["cells"], *document["latency"], *document["memory"]]
+    wanted = {name for row in rows for name in (*row["contestants"], *row["left_out"])}
     yield "## Contestants"
     yield ""
     for name, row in CONTESTANTS.items():
-        why = document["missing"].get(name)
-        yield f"* {name}: {row.note}" + (f". Left out: {why}." if why else "")
+        if why := document["missing"].get(name):
+            yield f"* {name}: {row.note}. Left out: {why}."
+        elif name in wanted:
+            yield f"* {name}: {row.note}"
+
+
+def _left_out(document: Document) -> Iterator[str]:
     why_not: dict[str, list[str]] = {}
     parts = [*document["cells"], *document["latency"]]
     for row in parts:
