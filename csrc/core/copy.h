@@ -60,16 +60,22 @@ copy_is_uneven(const char *target, const char *source, size_t n)
            copy_ahead(target, source) % COPY_EVEN != 0;
 }
 
+static inline bool
+copy_is_slow(const char *target, const char *source, size_t n)
+{
+    return (n >= COPY_LONG && copy_collides(target, source)) ||
+           (COPY_MINDS_UNEVEN && copy_is_uneven(target, source, n));
+}
+
 static inline void
 copy_memory(char *target, const char *source, size_t n)
 {
-    bool uneven = COPY_MINDS_UNEVEN && copy_is_uneven(target, source, n);
-    if (uneven && copy_ahead(target, source) >= COPY_ALIAS / 2)
-        copy_upward(target, source, n);
-    else if (uneven || (n >= COPY_LONG && copy_collides(target, source)))
+    if (!copy_is_slow(target, source, n))
+        memmove(target, source, n);
+    else if (copy_ahead(target, source) < COPY_ALIAS / 2)
         copy_downward(target, source, n);
     else
-        memmove(target, source, n);
+        copy_upward(target, source, n);
 }
 
 #endif

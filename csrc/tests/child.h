@@ -1,15 +1,16 @@
 /* child.h - a test's body in a forked child, and limits that only the child gets.
  *
  * What a reader would get wrong: a CHECK that fails in the child ends the child with 1, and the
- * parent's CHECK then fails too. For Linux alone; elsewhere HAVE_LIMITS is 0.
+ * parent's CHECK then fails too. Windows has no fork, and nothing of this; limits are for Linux alone,
+ * and elsewhere HAVE_LIMITS is 0.
  */
 #ifndef GROWABLE_CHILD_H
 #define GROWABLE_CHILD_H
 
 #include "check.h"
+#include "proc.h"
 
-#ifdef __linux__
-#define HAVE_LIMITS 1
+#ifndef _WIN32
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -19,20 +20,48 @@
 
 enum { CHILD_FAULTED = 77, CHILD_NOT_LIMITED = 78 };
 
-/* The exit code of a child that runs `body`, or minus its signal. */
-static inline int child_run(void (*body)(void *), void *argument)
+static inline pid_t child_begin(void)
 {
-    int status;
     fflush(stdout);
     fflush(stderr);
     pid_t child = fork();
     CHECK(child >= 0);
+    return child;
+}
+
+/* The exit code of a child, or minus its signal. */
+static inline int child_end(pid_t child)
+{
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* That of a child that runs `body`. */
+static inline int child_run(void (*body)(void *), void *argument)
+{
+    pid_t child = child_begin();
     if (child == 0) {
         body(argument);
         _exit(0);
     }
-    CHECK(waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return child_end(child);
+}
+
+/* True if a child came to the end of `body`, false if it could not be limited. */
+static inline bool child_passes(void (*body)(void *), void *argument)
+{
+    int code = child_run(body, argument);
+    CHECK(code == 0 || code == CHILD_NOT_LIMITED);
+    return code == 0;
+}
+
+/* A test's last call: it passes if the child does, and is skipped where that cannot be limited. */
+static inline void child_check(void (*body)(void *), void *argument, const char *why_not)
+{
+    if (!child_passes(body, argument)) {
+        SKIP(why_not);
+    }
 }
 
 static inline void child_faulted(int signal_number)
@@ -41,10 +70,16 @@ static inline void child_faulted(int signal_number)
     _exit(CHILD_FAULTED);
 }
 
-static inline void child_touch(void *byte)
+/* In a child: it ends with CHILD_FAULTED at the next fault. */
+static inline void child_watch_faults(void)
 {
     signal(SIGSEGV, child_faulted);
     signal(SIGBUS, child_faulted);
+}
+
+static inline void child_touch(void *byte)
+{
+    child_watch_faults();
     volatile char *target = byte;
     *target = *target;
 }
@@ -55,22 +90,13 @@ static inline bool child_faults(char *byte)
     return child_run(child_touch, byte) == CHILD_FAULTED;
 }
 
-static inline size_t process_size(const char *key)
-{
-    char line[256];
-    unsigned long long kib = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    CHECK(status != NULL);
-    while (fgets(line, sizeof line, status) != NULL) {
-        if (strncmp(line, key, strlen(key)) == 0) {
-            kib = strtoull(line + strlen(key), NULL, 10);
-        }
-    }
-    fclose(status);
-    return (size_t)kib * 1024;
-}
+#endif
 
-static inline void limit_to(int resource, const char *key, size_t more)
+#ifdef __linux__
+#define HAVE_LIMITS 1
+
+/* In a child: it may have `more` bytes beyond what the line `key` tells. Returns the limit. */
+static inline size_t limit_to(int resource, const char *key, size_t more)
 {
     struct rlimit limit;
     CHECK(getrlimit(resource, &limit) == 0);
@@ -80,6 +106,7 @@ static inline void limit_to(int resource, const char *key, size_t more)
     if (mmap(NULL, 2 * more, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED) {
         _exit(CHILD_NOT_LIMITED); /* valgrind and emulators take a limit and do not keep it */
     }
+    return (size_t)limit.rlim_cur;
 }
 
 /* A sanitizer's allocator keeps freed blocks for a while, so a limit of addresses says little. */

@@ -11,6 +11,7 @@
 #include "buffer.h"
 #include "check.h"
 #include "pool.h"
+#include "proc.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -226,28 +227,5 @@ static inline bool holds_zeros(const char *start, size_t n)
 {
     return n == 0 || (start[0] == 0 && memcmp(start, start + 1, n - 1) == 0);
 }
-
-/* Whether the mapping around the address carries the flag (hg, nh) in the kernel's own listing. */
-#ifdef __linux__
-static inline bool has_flag(const char *address, const char *flag)
-{
-    char line[512];
-    bool inside = false;
-    bool found = false;
-    FILE *smaps = fopen("/proc/self/smaps", "r");
-    CHECK(smaps != NULL);
-    while (fgets(line, sizeof line, smaps) != NULL) {
-        unsigned long long start;
-        unsigned long long end;
-        if (sscanf(line, "%llx-%llx ", &start, &end) == 2) {
-            inside = start <= (uintptr_t)address && (uintptr_t)address < end;
-        } else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
-            found = strstr(line, flag) != NULL;
-        }
-    }
-    fclose(smaps);
-    return found;
-}
-#endif
 
 #endif

@@ -352,29 +352,22 @@ static void queue_under_a_data_limit(void *unused)
     close_buffer();
 }
 
-static bool runs(void (*body)(void *))
-{
-    int code = child_run(body, NULL);
-    CHECK(code == 0 || code == CHILD_NOT_LIMITED);
-    return code == 0;
-}
-
 static void limits_of_addresses_are_lived_with(void)
 {
-    if (!runs(grow_under_an_address_limit)) {
+    if (!child_passes(grow_under_an_address_limit, NULL)) {
         SKIP("limits are not kept here");
     }
-    CHECK(runs(grow_under_a_limit_set_later));
-    CHECK(runs(export_under_an_address_limit));
+    CHECK(child_passes(grow_under_a_limit_set_later, NULL));
+    CHECK(child_passes(export_under_an_address_limit, NULL));
 }
 
 static void limits_of_memory_are_lived_with(void)
 {
-    if (!runs(grow_under_a_data_limit)) {
+    if (!child_passes(grow_under_a_data_limit, NULL)) {
         SKIP("limits are not kept here");
     }
-    CHECK(runs(idle_memory_makes_way));
-    CHECK(runs(queue_under_a_data_limit));
+    CHECK(child_passes(idle_memory_makes_way, NULL));
+    CHECK(child_passes(queue_under_a_data_limit, NULL));
 }
 
 static void use_after_fork(void *unused)

@@ -198,8 +198,9 @@ struct memory {
     unsigned long huge;     /* how much of it stands in huge pages */
 };
 
-static void add_mapping(struct memory *memory, const char *line)
+static void add_mapping(void *context, const char *line)
 {
+    struct memory *memory = context;
     unsigned long size;
     if (sscanf(line, "Rss: %lu", &size) == 1) {
         memory->resident += size;
@@ -212,20 +213,7 @@ static void add_mapping(struct memory *memory, const char *line)
 static struct memory memory_of(const char *base, size_t size)
 {
     struct memory memory = {0, 0};
-    char line[512];
-    bool inside = false;
-    FILE *smaps = fopen("/proc/self/smaps", "r");
-    CHECK(smaps != NULL);
-    while (fgets(line, sizeof line, smaps) != NULL) {
-        unsigned long long start;
-        unsigned long long end;
-        if (sscanf(line, "%llx-%llx ", &start, &end) == 2) {
-            inside = start < (uintptr_t)base + size && (uintptr_t)base < end;
-        } else if (inside) {
-            add_mapping(&memory, line);
-        }
-    }
-    fclose(smaps);
+    CHECK(visit_mappings(&(struct mappings){base, size, add_mapping, &memory}));
     return memory;
 }
 

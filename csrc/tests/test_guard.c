@@ -159,11 +159,7 @@ static int alone(void (*body)(void))
 
 static void check_alone(void (*body)(void))
 {
-    int code = alone(body);
-    if (code == CHILD_NOT_LIMITED) {
-        SKIP("not to be had here");
-    }
-    CHECK(code == 0);
+    child_check(run_alone, &body, "not to be had here");
 }
 
 #else

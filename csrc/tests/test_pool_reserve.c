@@ -377,11 +377,7 @@ static void take_under_a_new_limit(void *unused)
 
 static void a_limit_set_later_is_noticed(void)
 {
-    int code = child_run(take_under_a_new_limit, NULL);
-    if (code == CHILD_NOT_LIMITED) {
-        SKIP("limits are not kept here");
-    }
-    CHECK(code == 0);
+    child_check(take_under_a_new_limit, NULL, "limits are not kept here");
 }
 
 static void take_under_a_new_data_limit(void *unused)
@@ -398,11 +394,7 @@ static void take_under_a_new_data_limit(void *unused)
 
 static void a_limit_of_data_set_later_is_noticed(void)
 {
-    int code = child_run(take_under_a_new_data_limit, NULL);
-    if (code == CHILD_NOT_LIMITED) {
-        SKIP("limits are not kept here");
-    }
-    CHECK(code == 0);
+    child_check(take_under_a_new_data_limit, NULL, "limits are not kept here");
 }
 
 static void take_what_is_needed(void *unused)
@@ -420,11 +412,7 @@ static void take_what_is_needed(void *unused)
 /* The quarter that is ours is not asked about before the system has refused. */
 static void halving_ends_at_the_need(void)
 {
-    int code = child_run(take_what_is_needed, NULL);
-    if (code == CHILD_NOT_LIMITED) {
-        SKIP("limits are not kept here");
-    }
-    CHECK(code == 0);
+    child_check(take_what_is_needed, NULL, "limits are not kept here");
 }
 #endif
 

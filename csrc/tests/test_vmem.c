@@ -261,17 +261,17 @@ static void decommit_gives_the_charge_back(void)
     size_t page = query().page_size;
     size_t size = some_size();
     unsigned char *start = reserve(size);
-    bool charged_before = is_charged(start);
+    bool charged_before = has_flag(start, " ac");
     CHECK(vmem_commit(start, size) == 0);
     start[0] = 1;
-    if (!is_charged(start)) {
+    if (!has_flag(start, " ac")) {
         SKIP("the system does not tell what is charged");
     }
     CHECK(!charged_before);
     CHECK(vmem_decommit(start + page, page) == 0);
-    CHECK(is_charged(start) && !is_charged(start + page) && is_charged(start + 2 * page));
+    CHECK(has_flag(start, " ac") && !has_flag(start + page, " ac") && has_flag(start + 2 * page, " ac"));
     CHECK(vmem_commit(start + page, page) == 0);
-    CHECK(is_charged(start + page));
+    CHECK(has_flag(start + page, " ac"));
     CHECK(vmem_release(start, size) == 0);
 #else
     SKIP("the charge of a mapping is read from Linux's /proc");
@@ -825,7 +825,7 @@ static void use_up_mappings(size_t free)
         stripes++;
     }
     if (2 * stripes * page >= striped_size) {
-        _exit(NOT_LIMITED);
+        _exit(CHILD_NOT_LIMITED);
     }
     for (size_t i = 0; i < free / 2; i++) {
         stripes--;

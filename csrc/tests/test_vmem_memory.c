@@ -110,12 +110,10 @@ static void written_instructions_are_executed(void)
 
 #ifdef __linux__
 
-static unsigned char *not_executable;
-
-static void execute_data(void)
+static void execute_data(void *data)
 {
-    signal(SIGSEGV, leave_faulted);
-    CHECK(run_code(not_executable) == 42);
+    child_watch_faults();
+    CHECK(run_code(data) == 42);
 }
 
 static void data_is_not_executed(void)
@@ -124,15 +122,10 @@ static void data_is_not_executed(void)
     if (!HAVE_CODE || is_emulated()) {
         SKIP("no instructions for this processor, or an emulator");
     }
-    not_executable = reserve_committed(size, 0);
-    memcpy(not_executable, code, sizeof code);
-    pid_t child = fork_child();
-    if (child == 0) {
-        execute_data();
-        _exit(0);
-    }
-    CHECK(exit_code_of(child) == FAULTED);
-    CHECK(vmem_release(not_executable, size) == 0);
+    unsigned char *data = reserve_committed(size, 0);
+    memcpy(data, code, sizeof code);
+    CHECK(child_run(execute_data, data) == CHILD_FAULTED);
+    CHECK(vmem_release(data, size) == 0);
 }
 
 #else
@@ -216,7 +209,7 @@ static void lock_beyond_the_limit(void)
     struct rlimit limit = {64 * 1024, 64 * 1024};
     unsigned char *start = reserve_committed(MIB, 1);
     if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || setuid(65534) != 0) {
-        _exit(NOT_LIMITED);
+        _exit(CHILD_NOT_LIMITED);
     }
     CHECK(query().lock_limit == 64 * 1024);
     int error = vmem_lock(start, MIB);

@@ -351,7 +351,7 @@ static void confine(unsigned then)
     struct sock_fprog filter = {sizeof rules / sizeof rules[0], rules};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) != 0
         || prctl(PR_SET_SECCOMP, (unsigned long)SECCOMP_MODE_FILTER, &filter) != 0) {
-        _exit(NOT_LIMITED);
+        _exit(CHILD_NOT_LIMITED);
     }
 }
 

@@ -8,6 +8,8 @@
 #define GROWABLE_VMEM_SUPPORT_H
 
 #include "check.h"
+#include "child.h"
+#include "proc.h"
 #include "vmem.h"
 
 #include <stdint.h>
@@ -15,12 +17,6 @@
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
-#else
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #endif
 
 #define MIB ((size_t)1 << 20)
@@ -103,166 +99,57 @@ static inline bool faults(const unsigned char *byte, enum touch how)
 
 #else
 
-#define FAULTED 77
-#define NOT_LIMITED 78
+struct touch_of {
+    const unsigned char *byte;
+    enum touch how;
+};
 
-static inline void leave_faulted(int signal_number)
+static inline void touch_in_child(void *touched)
 {
-    (void)signal_number;
-    _exit(FAULTED);
-}
-
-static inline int exit_code_of(pid_t child)
-{
-    int status;
-    CHECK(waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static inline pid_t fork_child(void)
-{
-    fflush(stdout);
-    fflush(stderr);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    return child;
-}
-
-static inline int touch_in_child(const unsigned char *byte, enum touch how)
-{
-    pid_t child = fork_child();
-    if (child != 0) {
-        return exit_code_of(child);
-    }
-    volatile unsigned char *target = (volatile unsigned char *)(uintptr_t)byte;
-    signal(SIGSEGV, leave_faulted);
-    signal(SIGBUS, leave_faulted);
+    const struct touch_of *touch = touched;
+    volatile unsigned char *target = (volatile unsigned char *)(uintptr_t)touch->byte;
+    child_watch_faults();
     unsigned char value = *target;
-    if (how == WRITES) {
+    if (touch->how == WRITES) {
         *target = value;
     }
-    _exit(0);
 }
 
 static inline bool faults(const unsigned char *byte, enum touch how)
 {
-    return touch_in_child(byte, how) == FAULTED;
+    return child_run(touch_in_child, &(struct touch_of){byte, how}) == CHILD_FAULTED;
 }
 
 static inline bool works(const unsigned char *byte, enum touch how)
 {
-    return touch_in_child(byte, how) == 0;
+    return child_run(touch_in_child, &(struct touch_of){byte, how}) == 0;
 }
 
-/* The child's CHECKs end it with 1. True if it came to the end of `body`. */
+static inline void run_body(void *body)
+{
+    (*(void (**)(void))body)();
+}
+
+/* As child_passes, for a body without an argument. */
 static inline bool check_in_child(void (*body)(void))
 {
-    pid_t child = fork_child();
-    if (child == 0) {
-        body();
-        _exit(0);
-    }
-    int code = exit_code_of(child);
-    CHECK(code == 0 || code == NOT_LIMITED);
-    return code == 0;
+    return child_passes(run_body, &body);
 }
 
 #endif
 
-/* ---- what Linux tells of a process ------------------------------------------------------- */
-
 #ifdef __linux__
-
-/* A line of /proc/self/status in bytes; 0 where there is none. */
-static inline size_t process_size(const char *key)
+static inline void limit_data_a_little(void)
 {
-    char line[256];
-    unsigned long long kib = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    if (status == NULL) {
-        return 0;
-    }
-    while (fgets(line, sizeof line, status) != NULL) {
-        if (strncmp(line, key, strlen(key)) == 0) {
-            kib = strtoull(line + strlen(key), NULL, 10);
-        }
-    }
-    fclose(status);
-    return (size_t)kib * 1024;
+    limit_data(32 * MIB);
 }
-
-static inline bool is_header_of(const char *line, const void *address)
-{
-    char *rest;
-    uintptr_t start = (uintptr_t)strtoull(line, &rest, 16);
-    if (*rest != '-') {
-        return false;
-    }
-    uintptr_t end = (uintptr_t)strtoull(rest + 1, NULL, 16);
-    return start <= (uintptr_t)address && (uintptr_t)address < end;
-}
-
-static inline bool is_header(const char *line)
-{
-    size_t digits = strspn(line, "0123456789abcdef");
-    return digits != 0 && line[digits] == '-';
-}
-
-/* The line of /proc/self/smaps that starts with `key`, for the mapping around `address`. The key ""
- * finds the mapping's first line. */
-static inline bool mapping_line(const void *address, const char *key, char *line, int size)
-{
-    bool inside = false;
-    bool found = false;
-    FILE *smaps = fopen("/proc/self/smaps", "r");
-    while (smaps != NULL && !found && fgets(line, size, smaps) != NULL) {
-        if (is_header(line)) {
-            inside = is_header_of(line, address);
-            found = inside && *key == '\0';
-        } else {
-            found = inside && *key != '\0' && strncmp(line, key, strlen(key)) == 0;
-        }
-    }
-    if (smaps != NULL) {
-        fclose(smaps);
-    }
-    return found;
-}
-
-/* In a child: lets it have `more` bytes beyond what the line `key` tells. Emulators and valgrind
- * take a limit and do not keep it; there the child ends. */
-static inline size_t limit_to(int resource, const char *key, size_t more)
-{
-    struct rlimit limit;
-    CHECK(getrlimit(resource, &limit) == 0);
-    limit.rlim_cur = process_size(key) + more;
-    CHECK(setrlimit(resource, &limit) == 0);
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (mmap(NULL, 2 * more, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED) {
-        _exit(NOT_LIMITED);
-    }
-    return (size_t)limit.rlim_cur;
-}
-
-static inline void limit_data(void)
-{
-    limit_to(RLIMIT_DATA, "VmData:", 32 * MIB);
-}
-
-/* Whether the mapping counts against the commit charge. */
-static inline bool is_charged(const void *address)
-{
-    char line[256];
-    return mapping_line(address, "VmFlags:", line, sizeof line) && strstr(line, " ac") != NULL;
-}
-
 #endif
 
 /* Emulators of Linux's system calls keep no limits, for their own sake. */
 static inline bool is_emulated(void)
 {
 #ifdef __linux__
-    return !check_in_child(limit_data);
+    return !check_in_child(limit_data_a_little);
 #else
     return false;
 #endif

@@ -11,6 +11,7 @@ from typing import Any
 
 import growable
 from growable.bench.contestants import versions
+from growable.bench.memory import total_memory
 from growable.bench.runner import turns_share_processor
 
 __all__ = ["describe", "load"]
@@ -21,7 +22,6 @@ _OPTIMISATIONS = {"PGO": "--enable-optimizations", "LTO": "--with-lto"}
 def describe() -> dict[str, Any]:
     """Return what a reader of figures must know about the machine."""
     found = growable.info()
-    memory = _memory()
     return {
         "growable": found["version"],
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
         "virtual_machine": _is_virtual(),
         "processors": os.cpu_count(),
         "turns_share_processor": turns_share_processor(),
-        "memory": memory,
+        "memory": total_memory(),
         "page_size": found["page_size"],
         "huge_page_size": found["huge_page_size"],
         "thp": found["thp"],
@@ -81,8 +81,3 @@ def _processor() -> str:
 def _is_virtual() -> bool | None:
     text = _read("/proc/cpuinfo")
     return bool(re.search(r"^flags\s*:.*\bhypervisor\b", text, re.MULTILINE)) if text else None
-
-
-def _memory() -> int | None:
-    found = re.search(r"^MemTotal: *([0-9]+) kB", _read("/proc/meminfo"), re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
