@@ -16,7 +16,8 @@ HOT void
 buffer_free(struct buffer *b)
 {
     storage_free(b);
-    rest_free(b);
+    if (buffer_has_rest(b))
+        rest_free(b);
 }
 
 void
@@ -129,9 +130,18 @@ make_room(struct buffer *b, size_t need)
     return storage_relocate(b, need, STORAGE_BY_SIZE, false);
 }
 
+/* So there is nothing to ask before it moves to a block, but that it may. */
+static bool
+stands_in_its_object(const struct buffer *b)
+{
+    return b->start == b->block && !buffer_has_rest(b) && !b->pinned && !b->frozen && !b->released;
+}
+
 HOT int
 buffer_grow(struct buffer *b, size_t extra, bool movable)
 {
+    if (movable && extra < BUFFER_PROMOTE_AT - BUFFER_BLOCK && stands_in_its_object(b))
+        return storage_leave_object(b, b->length + extra);
     int error = check_state(b);
     if (error != BUFFER_OK)
         return error;

@@ -1,4 +1,4 @@
-/* hot.h - marks the functions that every short life runs: made, appended to, looked at, destroyed.
+/* hot.h - marks what every short life runs: made, appended to, looked at, destroyed.
  *
  * What a reader would get wrong: it is for the first time that they run, not for the thousandth. The
  * linker puts them side by side, in 2 pages instead of 11, so a process that fills its first small
@@ -11,6 +11,20 @@
 #define HOT __attribute__((hot))
 #else
 #define HOT
+#endif
+
+/* A constant whose address is known without a look at the table of addresses: it is in this library. */
+#if defined(__GNUC__) && !defined(_WIN32)
+#define HIDDEN __attribute__((visibility("hidden")))
+#else
+#define HIDDEN
+#endif
+
+/* The way that has no jumps in it. */
+#if defined(__GNUC__)
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#else
+#define LIKELY(condition) (condition)
 #endif
 
 #endif

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hot.h"
 #include "range.h"
 
 #define BUFFER_NO_CAPACITY ((size_t)-1)
@@ -48,7 +49,7 @@ struct buffer_rest {
 };
 
 /* No reservation, no tail, no capacity, no name; and the holder is a Buffer. */
-extern const struct buffer_rest buffer_no_rest;
+extern HIDDEN const struct buffer_rest buffer_no_rest;
 
 /* That constant as a buffer's rest. */
 static inline struct buffer_rest *

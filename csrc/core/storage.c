@@ -258,17 +258,17 @@ static HOT void
 give_up(struct buffer *b)
 {
     open_all(b);
-    if (b->tier == BUFFER_RESERVED)
-        give_up_range(b);
-    else if (b->tier == BUFFER_HEAP)
+    if (LIKELY(b->tier == BUFFER_HEAP))
         b->env->free(b->env->context, b->heap.base);
+    else if (b->tier == BUFFER_RESERVED)
+        give_up_range(b);
 }
 
 HOT void
 storage_free(struct buffer *b)
 {
     give_up(b);
-    if (b->rest->retired != NULL) {
+    if (buffer_has_rest(b) && b->rest->retired != NULL) {
         b->env->free(b->env->context, b->rest->retired);
         b->rest->retired = NULL;
     }
@@ -278,9 +278,9 @@ storage_free(struct buffer *b)
 
 /* As large as is sensible, or else just large enough. */
 static char *
-allocate(struct buffer *b, size_t need, size_t *size)
+allocate(const struct buffer *b, size_t need, size_t current, size_t *size)
 {
-    *size = growth_heap_size(need + 1, b->tier == BUFFER_RESERVED ? 0 : buffer_size(b));
+    *size = growth_heap_size(need + 1, current);
     char *block = b->env->allocate(b->env->context, *size);
     if (block == NULL)
         block = b->env->allocate(b->env->context, *size = need + 1);
@@ -297,12 +297,27 @@ adopt_block(struct buffer *b, char *block, size_t size)
     b->heap.size = size;
 }
 
-/* For most buffers the first move, since they outgrew the owner's object, and the last. */
-static HOT int
+/* For most buffers the first move, and the last. */
+HOT int
+storage_leave_object(struct buffer *b, size_t need)
+{
+    size_t size;
+    char *block = allocate(b, need, BUFFER_BLOCK, &size);
+    if (block == NULL)
+        return storage_fail(b, BUFFER_NO_MEMORY, size, 0);
+    poison_open(b->block, b->block + BUFFER_BLOCK);
+    memcpy(block, b->block, BUFFER_BLOCK);
+    adopt_block(b, block, size);
+    b->limit = size - 1;
+    poison_close(block + b->length + 1, block + size);
+    return BUFFER_OK;
+}
+
+static int
 move_to_block(struct buffer *b, size_t need)
 {
     size_t size;
-    char *block = allocate(b, need, &size);
+    char *block = allocate(b, need, b->tier == BUFFER_RESERVED ? 0 : buffer_size(b), &size);
     if (block == NULL)
         return storage_fail(b, BUFFER_NO_MEMORY, size, 0);
     memcpy(block, b->start, b->length);

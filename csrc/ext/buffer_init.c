@@ -11,7 +11,7 @@ enum { LONG_COPY = 1024 * 1024 }; /* some hundred microseconds */
 static BufferObject *
 allocate_object(PyTypeObject *type, const struct module_state *state)
 {
-    if (type != state->buffer_type)
+    if (!LIKELY(type == state->buffer_type))
         return (BufferObject *)type->tp_alloc(type, 0);
     BufferObject *self = PyObject_New(BufferObject, type);
     if (self != NULL) {

@@ -105,7 +105,7 @@ HOT PyObject *
 Buffer_inplace_add(PyObject *op, PyObject *other)
 {
     BufferObject *self = as_buffer(op);
-    int result = PyBytes_CheckExact(other) && PyBytes_GET_SIZE(other) > 0
+    int result = LIKELY(PyBytes_CheckExact(other) && PyBytes_GET_SIZE(other) > 0)
         ? Buffer_append_bytes(self, PyBytes_AS_STRING(other), (size_t)PyBytes_GET_SIZE(other), "+=")
         : inplace_add_any(self, other);
     return result < 0 ? NULL : Py_NewRef(op);
@@ -131,7 +131,7 @@ HOT PyObject *
 Buffer_extend(PyObject *op, PyObject *source)
 {
     BufferObject *self = as_buffer(op);
-    int result = PyBytes_CheckExact(source) && PyBytes_GET_SIZE(source) > 0
+    int result = LIKELY(PyBytes_CheckExact(source) && PyBytes_GET_SIZE(source) > 0)
         ? Buffer_append_bytes(self, PyBytes_AS_STRING(source), (size_t)PyBytes_GET_SIZE(source),
                               "extend")
         : extend_any(self, source);

@@ -50,7 +50,7 @@ state_of(const BufferObject *self)
 static inline PyObject *
 name_of(const BufferObject *self)
 {
-    return self->buffer.rest->name_owner;
+    return buffer_has_rest(&self->buffer) ? self->buffer.rest->name_owner : NULL;
 }
 
 /* Whether `op` is a Buffer of the same interpreter as `self`. */

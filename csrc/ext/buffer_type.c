@@ -120,11 +120,14 @@ Buffer_vectorcall(PyObject *type, PyObject *const *args, size_t nargsf, PyObject
         return Buffer_call_type(type, args, nargs, kwnames);
     struct module_state *state = PyType_GetModuleState((PyTypeObject *)type);
     PyObject *op = state == NULL ? NULL : Buffer_allocate((PyTypeObject *)type, state);
-    if (op != NULL && nargs == 1 && !fill_with_few(as_buffer(op), args[0]) &&
-        Buffer_initialize(op, args[0], NULL, NULL, &none) < 0)
-        Py_CLEAR(op);
-    if (op != NULL)
-        as_buffer(op)->initialized = true;
+    if (op == NULL)
+        return NULL;
+    if (nargs == 1 && !fill_with_few(as_buffer(op), args[0]) &&
+        Buffer_initialize(op, args[0], NULL, NULL, &none) < 0) {
+        Py_DECREF(op);
+        return NULL;
+    }
+    as_buffer(op)->initialized = true;
     return op;
 }
 

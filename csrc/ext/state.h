@@ -32,10 +32,10 @@ struct numpy_names {
 };
 
 struct module_state {
-    struct buffer_env env;
     PyObject *module;      /* borrowed; every Buffer holds a reference, so that this outlives it */
-    enum buffer_huge huge; /* what huge_pages="auto" means */
     PyTypeObject *buffer_type;
+    enum buffer_huge huge; /* what huge_pages="auto" means */
+    struct buffer_env env; /* its callbacks come first, so that a short life finds all in one line */
     PyTypeObject *bytesio_type;
     PyTypeObject *array_type;
     PyTypeObject *export_type;
