@@ -140,7 +140,7 @@ stands_in_its_object(const struct buffer *b)
 HOT int
 buffer_grow(struct buffer *b, size_t extra, bool movable)
 {
-    if (movable && extra < BUFFER_PROMOTE_AT - BUFFER_BLOCK && stands_in_its_object(b))
+    if (LIKELY(movable && extra < BUFFER_PROMOTE_AT - BUFFER_BLOCK && stands_in_its_object(b)))
         return storage_leave_object(b, b->length + extra);
     int error = check_state(b);
     if (error != BUFFER_OK)

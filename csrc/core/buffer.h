@@ -257,7 +257,7 @@ buffer_replace_end(struct buffer *b, size_t at, const char *bytes, size_t n)
 {
     char *end = b->start + at;
     poison_open(end, end + n + 1);
-    if (n < COPY_LONG)
+    if (LIKELY(n < COPY_LONG))
         memmove(end, bytes, n);
     else
         buffer_write(b, end, bytes, n);

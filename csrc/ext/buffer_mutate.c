@@ -14,7 +14,7 @@ Buffer_fail(const BufferObject *self, int error, const char *operation)
     return errors_raise(state_of(self), &self->buffer, error, operation);
 }
 
-int
+HOT Py_NO_INLINE int
 Buffer_grow(BufferObject *self, size_t extra, const char *operation)
 {
     if (self->pins > 0)
@@ -89,7 +89,7 @@ append_and_release(BufferObject *self, struct content *content, const char *oper
     return result;
 }
 
-static int
+static Py_NO_INLINE int
 inplace_add_any(BufferObject *self, PyObject *other)
 {
     struct content content;
@@ -111,7 +111,7 @@ Buffer_inplace_add(PyObject *op, PyObject *other)
     return result < 0 ? NULL : Py_NewRef(op);
 }
 
-static int
+static Py_NO_INLINE int
 extend_any(BufferObject *self, PyObject *source)
 {
     struct content content;

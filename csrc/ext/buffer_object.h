@@ -80,7 +80,7 @@ static inline int
 gate_grow(BufferObject *self, size_t extra, const char *operation)
 {
     const struct buffer *b = &self->buffer;
-    if (self->pins == 0 && extra <= b->limit - b->length)
+    if (LIKELY(self->pins == 0 && extra <= b->limit - b->length))
         return 0;
     return Buffer_grow(self, extra, operation);
 }
