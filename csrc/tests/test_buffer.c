@@ -42,6 +42,40 @@ static void one_byte_more_goes_to_the_heap(void)
     close_buffer();
 }
 
+/* Nobody has written past the end yet. */
+static void room_alone_keeps_the_terminator(void)
+{
+    struct buffer *b = open_buffer();
+    CHECK(append_pattern(b, BUFFER_BLOCK - 1, true) == BUFFER_OK);
+    CHECK(buffer_ensure(b, 100, true) == BUFFER_OK && b->tier == BUFFER_HEAP);
+    CHECK(b->limit >= BUFFER_BLOCK - 1 + 100 && b->start[BUFFER_BLOCK - 1] == 0);
+    CHECK(holds_pattern(b, 0, BUFFER_BLOCK - 1) && buffer_check(b));
+    close_buffer();
+}
+
+static void a_pinned_block_does_not_go_to_the_heap(void)
+{
+    struct buffer *b = open_buffer();
+    CHECK(append_pattern(b, 10, true) == BUFFER_OK);
+    b->pinned = true;
+    CHECK(buffer_ensure(b, 100, true) == BUFFER_PINNED);
+    CHECK(b->tier == BUFFER_SMALL && holds_pattern(b, 0, 10) && buffer_check(b));
+    b->pinned = false;
+    close_buffer();
+}
+
+static void what_is_left_of_small_contents_goes_to_the_heap(void)
+{
+    struct buffer *b = open_buffer();
+    CHECK(append_pattern(b, BUFFER_BLOCK - 1, true) == BUFFER_OK);
+    buffer_drop_front(b, 5);
+    CHECK(b->tier == BUFFER_SMALL && b->start != b->block);
+    CHECK(buffer_ensure(b, 100, true) == BUFFER_OK && b->tier == BUFFER_HEAP);
+    CHECK(b->length == BUFFER_BLOCK - 6 && b->start[0] == pattern(5) && buffer_check(b));
+    CHECK(b->start[b->length - 1] == pattern(BUFFER_BLOCK - 2) && b->start[b->length] == 0);
+    close_buffer();
+}
+
 static void larger_contents_get_a_reservation(void)
 {
     struct buffer *b = open_buffer();
@@ -783,6 +817,9 @@ static const struct check_test tests[] = {
     TEST(a_new_buffer_is_small_and_empty),
     TEST(small_contents_stay_in_the_object),
     TEST(one_byte_more_goes_to_the_heap),
+    TEST(room_alone_keeps_the_terminator),
+    TEST(a_pinned_block_does_not_go_to_the_heap),
+    TEST(what_is_left_of_small_contents_goes_to_the_heap),
     TEST(larger_contents_get_a_reservation),
     TEST(the_first_middling_buffers_stay_on_the_heap),
     TEST(many_middling_buffers_stay_on_the_heap),
