@@ -130,7 +130,8 @@ make_room(struct buffer *b, size_t need)
     return storage_relocate(b, need, STORAGE_BY_SIZE, false);
 }
 
-/* So there is nothing to ask before it moves to a block, but that it may. */
+/* As a new buffer does: then nothing but `movable` can forbid a move, and the heap is all there is to
+ * move to. */
 static bool
 stands_in_its_object(const struct buffer *b)
 {

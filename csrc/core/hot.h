@@ -13,14 +13,15 @@
 #define HOT
 #endif
 
-/* A constant whose address is known without a look at the table of addresses: it is in this library. */
+/* It is in this library, so its address needs no look at the table of those that are elsewhere. */
 #if defined(__GNUC__) && !defined(_WIN32)
 #define HIDDEN __attribute__((visibility("hidden")))
 #else
 #define HIDDEN
 #endif
 
-/* The way that has no jumps in it. */
+/* What holds for nearly every short life: the compiler leaves that way without jumps, so the first one
+ * needs fewer lines of code to come to the caches. */
 #if defined(__GNUC__)
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #else

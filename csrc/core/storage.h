@@ -13,8 +13,8 @@
 enum storage_target { STORAGE_BY_SIZE, STORAGE_RESERVED, STORAGE_HEAP };
 int storage_relocate(struct buffer *b, size_t need, enum storage_target target, bool retire);
 
-/* The same to STORAGE_HEAP, for contents that stand at the owner's object's block and nowhere else have
- * been, in a buffer without a rest. */
+/* The same to STORAGE_HEAP, from where all contents begin: the start of the object's block, in a buffer
+ * without a rest. */
 int storage_leave_object(struct buffer *b, size_t need);
 
 /* The same to STORAGE_RESERVED, for contents that stand elsewhere; false where that is more than to

@@ -14,6 +14,8 @@ Buffer_fail(const BufferObject *self, int error, const char *operation)
     return errors_raise(state_of(self), &self->buffer, error, operation);
 }
 
+/* In a frame of its own, as are the ways for any object below: what appends bytes that fit needs neither
+ * their variables nor the registers. */
 HOT Py_NO_INLINE int
 Buffer_grow(BufferObject *self, size_t extra, const char *operation)
 {

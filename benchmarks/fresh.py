@@ -1,0 +1,134 @@
+"""Fresh memory by small pieces: what of it nobody can save, and how far the others are from that.
+
+Whoever gathers pieces needs the loop over them, and zeroed pages. Both are timed alone, in the same
+rounds as a Buffer and NumPy with doubling: a way that appended in no time at all would take their
+sum.
+
+What a reader would get wrong: the pages are zeroed in one call here, and their zeros have left the
+caches when it ends. A Buffer has them zeroed a huge page at a time, between the pieces. No fill is
+a process's first: the pool is emptied before each instead. Linux 5.14 and newer only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import statistics
+import sys
+import time
+from typing import Any
+
+import growable
+from bench import (
+    EXIT_USAGE,
+    Timer,
+    alternate,
+    environment,
+    heading,
+    positive,
+    print_json,
+    ratio_of,
+    table,
+)
+from growable.bench.child import Pieces
+from growable.bench.contestants import DOUBLING, OURS, contestant
+
+LOOP, ZEROING, LEAST = "the loop alone", "zeroing alone", "both of these"
+POPULATE_WRITE = 23  # MADV_POPULATE_WRITE; the mmap module has no name for it
+HUGE_PAGE = 2 << 20
+
+
+def loop_timer(pieces: Pieces) -> Timer:
+    def loop(number: int) -> int:
+        stream = pieces.stream(pieces.of_round(number))
+        start = time.perf_counter_ns()
+        for _ in stream:
+            pass
+        return time.perf_counter_ns() - start
+
+    return loop
+
+
+def zeroing_timer(total: int) -> Timer:
+    size = -(-total // HUGE_PAGE) * HUGE_PAGE
+
+    def zero(_number: int) -> int:
+        start = time.perf_counter_ns()
+        with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
+            room.madvise(mmap.MADV_HUGEPAGE)
+            room.madvise(POPULATE_WRITE)
+        return time.perf_counter_ns() - start
+
+    return zero
+
+
+def fill_timer(name: str, pieces: Pieces) -> Timer:
+    way = contestant(name).make()
+
+    def fill(number: int) -> int:
+        growable.trim()
+        stream = pieces.stream([way.convert(piece) for piece in pieces.of_round(number)])
+        start = time.perf_counter_ns()
+        contents = way.fill(stream, pieces.total)
+        elapsed = time.perf_counter_ns() - start
+        wrong = pieces.difference(contents, number)
+        if wrong:
+            raise SystemExit(f"{name}: {wrong}")
+        start = time.perf_counter_ns()
+        del contents
+        return elapsed + time.perf_counter_ns() - start
+
+    return fill
+
+
+def report_of(total: int, chunk: int, rounds: int) -> dict[str, Any]:
+    pieces = Pieces(total, chunk)
+    timers = {
+        LOOP: loop_timer(pieces),
+        ZEROING: zeroing_timer(total),
+        OURS: fill_timer(OURS, pieces),
+        DOUBLING: fill_timer(DOUBLING, pieces),
+    }
+    alternate(timers, 1)  # Whoever touches memory first may wait for a virtual machine's host.
+    times = alternate(timers, rounds)
+    times[LEAST] = [sum(pair) for pair in zip(times[LOOP], times[ZEROING], strict=True)]
+    rows = [
+        {
+            "contestant": name,
+            "ms": statistics.median(times[name]) / 1e6,
+            "ratio": ratio_of(times[DOUBLING], times[name]),
+        }
+        for name in (LOOP, ZEROING, LEAST, OURS, DOUBLING)
+    ]
+    return {"environment": environment(), "total": total, "chunk": chunk, "rows": rows}
+
+
+def show(report: dict[str, Any]) -> None:
+    print(heading(report["environment"]))
+    print(f"{report['total']:,} bytes by {report['chunk']:,}\n")
+    rows = [
+        [row["contestant"], f"{row['ms']:.1f}", f"{row['ratio']:.2f}"] for row in report["rows"]
+    ]
+    print(table(["", "ms", f"{DOUBLING} / it"], rows))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fill fresh memory, and do its parts alone.")
+    parser.add_argument("--rounds", type=positive, default=9, help="default: %(default)s")
+    parser.add_argument("--total", type=positive, default=1 << 30, help="bytes (default: 1 GiB)")
+    parser.add_argument("--chunk", type=positive, default=1024, help="bytes (default: 1 KiB)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        print("fresh.py: pages can be populated by a call on Linux only", file=sys.stderr)
+        return EXIT_USAGE
+    report = report_of(options.total, options.chunk, options.rounds)
+    if options.json:
+        print_json(report)
+    else:
+        show(report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
