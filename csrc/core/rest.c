@@ -63,7 +63,7 @@ rest_drop(struct buffer *b)
         rest_free(b);
 }
 
-void
+HOT void
 rest_free(struct buffer *b)
 {
     if (buffer_has_rest(b))
