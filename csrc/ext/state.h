@@ -35,7 +35,7 @@ struct module_state {
     PyObject *module;      /* borrowed; every Buffer holds a reference, so that this outlives it */
     PyTypeObject *buffer_type;
     enum buffer_huge huge; /* what huge_pages="auto" means */
-    struct buffer_env env; /* its callbacks come first, so that a short life finds all in one line */
+    struct buffer_env env; /* its callbacks come first: what short lives read stands close together */
     PyTypeObject *bytesio_type;
     PyTypeObject *array_type;
     PyTypeObject *export_type;

@@ -99,8 +99,9 @@ static inline bool child_faults(char *byte)
 static inline size_t limit_to(int resource, const char *key, size_t more)
 {
     struct rlimit limit;
-    CHECK(getrlimit(resource, &limit) == 0);
-    limit.rlim_cur = process_size(key) + more;
+    size_t now = process_size(key);
+    CHECK(now != 0 && getrlimit(resource, &limit) == 0);
+    limit.rlim_cur = now + more;
     CHECK(setrlimit(resource, &limit) == 0);
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     if (mmap(NULL, 2 * more, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED) {
