@@ -12,7 +12,6 @@ a process's first: the pool is emptied before each instead. Linux 5.14 and newer
 from __future__ import annotations
 
 import argparse
-import mmap
 import statistics
 import sys
 import time
@@ -31,11 +30,10 @@ from bench import (
     table,
 )
 from growable.bench.child import Pieces
-from growable.bench.contestants import DOUBLING, OURS, contestant
+from growable.bench.contestants import DOUBLING, OURS, contestant, zeroed
 
 LOOP, ZEROING, LEAST = "the loop alone", "zeroing alone", "both of these"
-POPULATE_WRITE = 23  # MADV_POPULATE_WRITE; the mmap module has no name for it
-HUGE_PAGE = 2 << 20
+LEAST_TOTAL = 2 << 20  # less is not a huge page, and would be zeroed as one
 
 
 def loop_timer(pieces: Pieces) -> Timer:
@@ -50,13 +48,9 @@ def loop_timer(pieces: Pieces) -> Timer:
 
 
 def zeroing_timer(total: int) -> Timer:
-    size = -(-total // HUGE_PAGE) * HUGE_PAGE
-
     def zero(_number: int) -> int:
         start = time.perf_counter_ns()
-        with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
-            room.madvise(mmap.MADV_HUGEPAGE)
-            room.madvise(POPULATE_WRITE)
+        zeroed(total).close()
         return time.perf_counter_ns() - start
 
     return zero
@@ -120,8 +114,8 @@ def main() -> int:
     parser.add_argument("--chunk", type=positive, default=1024, help="bytes (default: 1 KiB)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
-    if options.total < max(options.chunk, HUGE_PAGE):
-        parser.error("--total must be at least --chunk, and 2097152")
+    if options.total < max(options.chunk, LEAST_TOTAL):
+        parser.error(f"--total must be at least --chunk, and {LEAST_TOTAL}")
     if not sys.platform.startswith("linux"):
         print("fresh.py: pages can be populated by a call on Linux only", file=sys.stderr)
         return EXIT_USAGE

@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import io
 import json
+import mmap
 import os
 import platform
 import subprocess
@@ -50,6 +51,7 @@ __all__ = [
     "missing",
     "too_much",
     "versions",
+    "zeroed",
 ]
 
 Step: TypeAlias = Callable[[Any], object]  # takes one piece
@@ -250,22 +252,24 @@ def _timer_only() -> Implementation:
     return Implementation(start, _by_steps(start))
 
 
-def _floor() -> Implementation:
-    """Have the kernel zero all pages, in huge ones where it can, and copy every byte in once."""
-    import mmap
+def zeroed(total: int) -> mmap.mmap:
+    """Return pages that the kernel has zeroed, huge ones where it can, in one call where it can."""
+    huge = growable.info()["huge_page_size"] or mmap.PAGESIZE
+    room = mmap.mmap(-1, -(-total // huge) * huge, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    room.madvise(mmap.MADV_HUGEPAGE)
+    try:
+        room.madvise(23)  # MADV_POPULATE_WRITE; the mmap module has no name for it.
+    except OSError:
+        for page in range(0, total, mmap.PAGESIZE):
+            room[page] = 0
+    return room
 
-    populate = 23  # MADV_POPULATE_WRITE; the mmap module has no name for it.
+
+def _floor() -> Implementation:
+    """Have the kernel zero all pages, and copy every byte in once."""
 
     def fill(stream: Iterable[bytes], total: int) -> Any:
-        huge = growable.info()["huge_page_size"] or mmap.PAGESIZE
-        room = mmap.mmap(-1, -(-total // huge) * huge, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        room.madvise(mmap.MADV_HUGEPAGE)
-        view, at = memoryview(room), 0
-        try:
-            room.madvise(populate)
-        except OSError:
-            for page in range(0, total, mmap.PAGESIZE):
-                view[page] = 0
+        view, at = memoryview(zeroed(total)), 0
         for piece in stream:
             end = at + len(piece)
             view[at:end] = piece
