@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import growable
@@ -29,6 +29,7 @@ __all__ = [
     "heading",
     "positive",
     "print_json",
+    "print_report",
     "quiet",
     "ratio_of",
     "table",
@@ -84,3 +85,13 @@ def positive(text: str) -> int:
 
 def print_json(report: object) -> None:
     print(json.dumps(report, indent=2))
+
+
+def print_report(
+    report: dict[str, Any], show: Callable[[dict[str, Any]], None], *, as_json: bool
+) -> None:
+    """Print a report as one JSON document, or as `show` does."""
+    if as_json:
+        print_json(report)
+    else:
+        show(report)

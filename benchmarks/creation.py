@@ -27,7 +27,7 @@ from bench import (
     environment,
     heading,
     positive,
-    print_json,
+    print_report,
     ratio_of,
     table,
 )
@@ -162,10 +162,7 @@ def main() -> int:
         "count": options.count,
         "lives": [measure(name, options.rounds, options.count) for name in LIVES],
     }
-    if options.json:
-        print_json(report)
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     slower = any(not row["ok"] for row in report["lives"])
     return EXIT_MISSED if options.check and slower else 0
 

@@ -25,7 +25,7 @@ from bench import (
     environment,
     heading,
     positive,
-    print_json,
+    print_report,
     ratio_of,
     table,
 )
@@ -124,10 +124,7 @@ def main() -> int:
     except OSError as error:
         print(f"fresh.py: the pages of a huge mapping: {error}", file=sys.stderr)
         return EXIT_USAGE
-    if options.json:
-        print_json(report)
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

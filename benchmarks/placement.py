@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench import environment, heading, positive, print_json, table
+from bench import environment, heading, positive, print_report, table
 from growable import Buffer
 
 PAGE = 4096
@@ -69,10 +69,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     report = report_of(options.rounds, options.piece, options.count)
-    if options.json:
-        print_json(report)
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 
